@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "app/commands/commands.h"
+#include "app/console/errors.h"
+#include "app/console/observer.h"
+#include "app/console/signals.h"
+#include "app/job/files.h"
+#include "app/job/kept_latents.h"
+#include "app/job/model.h"
+#include "app/job/run.h"
+#include "app/settings/flags.h"
+#include "app/settings/help.h"
+#include "app/settings/text.h"
+#include "app/settings/yaml.h"
+#include "pipeline/pipeline.h"
+
+namespace app {
+namespace {
+
+using base::ErrorCode;
+
+constexpr std::string_view kLooksMissing = "looking into the sparse modes is not built into this version";
+
+constexpr CommandFlag kFlags[] = {
+    {"--from-latents", "FILE", "decode and encode again what an earlier render kept, instead of rendering"},
+    {"--progress", "STYLE", "how to show progress", "auto bar plain json off"},
+    {"--heatmap", "FILE.png", "picture of the share of blocks skipped", "", kLooksMissing},
+    {"--audit", "", "measure the error of every attention mode on the same inputs", "", kLooksMissing},
+    {"--dump", "DIR", "write tensors of attention calls", "", kLooksMissing},
+    {"--dump-what", "LIST", "which: q, k, v, o, lse, map", "", kLooksMissing},
+    {"--dump-steps", "LIST", "of which steps", "", kLooksMissing},
+    {"--dump-layers", "LIST", "of which layers", "", kLooksMissing},
+};
+
+// Settings that still mean something once there are latents.
+bool WorksOnLatents(const Setting& setting, bool job_known) {
+  if (setting.group == "how" || setting.group == "encode" || setting.group == "outputs") return true;
+  if (setting.key == "model" || setting.key == "fps") return true;
+  return !job_known && (setting.key == "width" || setting.key == "height" || setting.key == "frames");
+}
+
+void CheckFlagsForLatents(const ParsedFlags& parsed, bool job_known, ErrorList& errors) {
+  for (const auto& [key, assignment] : parsed.settings) {
+    if (!WorksOnLatents(*FindSetting(key), job_known)) {
+      errors.Add(assignment.where +
+                 " has no effect on latents that are already made; with --from-latents there are model, "
+                 "fps, encoding, outputs and how to run");
+    }
+  }
+}
+
+struct Prepared {
+  ParsedFlags flags;
+  std::optional<KeptLatents> kept;
+  Job job;
+};
+
+// The model that flags or latents name, looked at; null after an error.
+std::optional<pipeline::ModelInfo> InspectModel(const Prepared& prepared, ErrorList& errors) {
+  const auto named = [](const Layer& layer) -> std::string {
+    const auto it = layer.find("model");
+    return it != layer.end() && it->second.value.is_string() ? it->second.value.get<std::string>() : "";
+  };
+  if (prepared.flags.failed.count("model") > 0) return std::nullopt;
+  std::string model = named(prepared.flags.settings);
+  const bool from_file = model.empty() && prepared.kept;
+  if (from_file) model = named(prepared.kept->job);
+  if (model.empty()) {
+    const std::vector<std::string> names = ModelNames();
+    errors.Add("no model: give a folder or a name with --model" +
+               (names.empty() ? "" : "; names: " + Join(names, ", ")));
+    return std::nullopt;
+  }
+  std::optional<pipeline::ModelInfo> info;
+  errors.Try([&] { info = pipeline::Inspect(FindModel(model)); });
+  if (!info && from_file) {
+    errors.Add(prepared.kept->path + " names this model; if it lies elsewhere now, say where with --model");
+  }
+  return info;
+}
+
+Prepared Prepare(const std::vector<std::string>& args) {
+  ErrorList errors;
+  Prepared prepared;
+  prepared.flags = ParseFlags(args, kFlags, true, errors);
+  if (prepared.flags.help) return prepared;
+  for (const std::string& argument : prepared.flags.positionals) {
+    errors.Add("unexpected argument " + Quoted(argument) + "; a prompt of several words needs quotes: --prompt \"…\"");
+  }
+  const auto from = prepared.flags.flags.find("--from-latents");
+  if (from != prepared.flags.flags.end()) {
+    errors.Try([&] { prepared.kept = ReadKeptLatents(from->second); });
+    CheckFlagsForLatents(prepared.flags, prepared.kept && !prepared.kept->job.empty(), errors);
+  }
+  if (from != prepared.flags.flags.end() && !prepared.kept) errors.ThrowIfAny();
+
+  const std::optional<pipeline::ModelInfo> model = InspectModel(prepared, errors);
+  if (!model) errors.ThrowIfAny();
+  const ModelNotes notes = ReadModelNotes(model->path, errors);
+
+  JobSource source;
+  if (prepared.kept) {
+    source.layers.push_back(prepared.kept->job);
+    source.from_latents = std::filesystem::absolute(prepared.kept->path).lexically_normal().string();
+  }
+  Layer flags = prepared.flags.settings;
+  if (prepared.flags.failed.count("prompt") > 0) flags["prompt"] = {"", "--prompt"};  // its error is said already
+  source.layers.push_back(flags);
+  errors.Try([&] { prepared.job = PrepareJob(source, *model, notes); });
+  errors.ThrowIfAny();
+  if (prepared.kept) {
+    const std::string& made_by = prepared.kept->model_hash;
+    for (const std::string& notice : prepared.kept->notices) prepared.job.notices.push_back(notice);
+    if (!made_by.empty() && made_by != prepared.job.model_hash) {
+      prepared.job.notices.push_back("the model " + prepared.job.model.path + " is not the one that made " +
+                                     prepared.kept->path);
+    }
+  }
+  return prepared;
+}
+
+// What to say when a job ends early: where the latents are, if they were kept.
+std::string Remaining(const Job& job) {
+  const std::string& kept = job.files.kept_latents;
+  std::error_code error;
+  if (kept.empty() || !std::filesystem::exists(kept, error) || RecordedHash(kept) != job.hash) return "";
+  return "; the latents are whole: go on with --from-latents " + kept;
+}
+
+}  // namespace
+
+int RunGenerate(const std::vector<std::string>& args) {
+  const Prepared prepared = Prepare(args);
+  if (prepared.flags.help) {
+    std::fputs(
+        CommandHelp("sparge generate [--setting value …] --out FILE [--out FILE …] [--from-latents FILE]",
+                    "Renders one clip or image. Kinds of --out, by extension: .mp4 .mkv .mov .webm .gif, .png "
+                    "(NAME_%04d.png or a\nfolder DIR/ for the frames of a clip), .safetensors (latents and frames).",
+                    kFlags, true)
+            .c_str(),
+        stdout);
+    return kExitDone;
+  }
+  const Job& job = prepared.job;
+  std::optional<LogFile> log;
+  if (job.settings.IsSet("log")) log.emplace(job.settings.Text("log"));
+  const auto style = prepared.flags.flags.find("--progress");
+  ConsoleObserver observer(ProgressStyleOf(style == prepared.flags.flags.end() ? "auto" : style->second),
+                           log ? &*log : nullptr);
+  const CancelOnSignal cancel(observer);
+  try {
+    const auto pipeline = pipeline::Pipeline::Open(job.model.path, RuntimeOptionsOf(job.settings));
+    observer.set_stats(&pipeline->attention_stats());
+    RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer);
+    return kExitDone;
+  } catch (...) {
+    Failure failure = CurrentFailure();
+    failure.message += Remaining(job);
+    observer.Failed(CauseName(failure.code), failure.message);
+    throw base::Error(failure.code, failure.message);
+  }
+}
+
+}  // namespace app

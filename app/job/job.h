@@ -1,0 +1,57 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+#include "app/job/placeholders.h"
+#include "app/settings/layers.h"
+#include "app/settings/yaml.h"
+#include "pipeline/pipeline.h"
+
+namespace app {
+
+// The schema of sidecars and of jobs in media files (docs/interfaces.md, "Output files").
+inline constexpr int kSchema = 1;
+
+// Files of a job: absolute, placeholders filled. Empty: not wanted.
+struct JobFiles {
+  std::vector<std::string> outputs;
+  std::string sidecar;
+  std::string kept_latents;
+};
+
+// One render, checked: what is wrong with it that can be known without weights has been said.
+struct Job {
+  JobNames names;
+  EffectiveSettings settings;
+  pipeline::ModelInfo model;
+  std::string model_hash, hash;
+  JobFiles files;
+  std::string from_latents;  // file to start from; empty: from noise
+  std::vector<std::string> notices;
+};
+
+// What a job is made of.
+struct JobSource {
+  JobNames names;
+  std::vector<Layer> layers;  // over what the program, the family and the model say
+  std::string from_latents;
+};
+
+// Resolves and checks. `model` and `notes` belong to the folder that the layers' `model` means. Throws InputErrors with
+// everything that is wrong: sizes that the model cannot make (with the nearest that it can), a missing prompt, settings
+// that are not there yet, outputs (kind, codec, folder), files that exist, one file for two purposes.
+Job PrepareJob(const JobSource& source, const pipeline::ModelInfo& model, const ModelNotes& notes);
+
+// The settings of `kind` "how".
+pipeline::RuntimeOptions RuntimeOptionsOf(const EffectiveSettings& settings);
+
+// {"schema", "hash", "job", "model"}: what stands in media files and in kept latents.
+nlohmann::json JobRecord(const Job& job);
+
+// The model's defaults, as settings.
+Layer FamilyLayer(const pipeline::ModelInfo& model);
+
+}  // namespace app

@@ -1,0 +1,91 @@
+#include "app/job/sidecar.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "app/job/attention_door.h"
+#include "app/job/run.h"
+
+namespace app {
+namespace {
+
+using nlohmann::json;
+
+double Rounded(double value, double unit) { return std::round(value / unit) * unit; }
+
+double Seconds(double value) { return Rounded(value * 1e6, 1) / 1e6; }
+
+json CallJSON(const attention::CallRecord& call) {
+  return {{"layer", call.layer},
+          {"kind", attention::KindName(call.kind)},
+          {"pass", attention::PassName(call.pass)},
+          {"expert", nullptr},
+          {"visible_blocks", call.visible_blocks},
+          {"kept_blocks", call.kept_blocks},
+          {"pv_tiles", call.pv_tiles},
+          {"pv_skipped", call.pv_skipped},
+          {"ms", Rounded(call.seconds * 1e6, 1) / 1e3},
+          {"ms_predict", Rounded(call.predict_seconds * 1e6, 1) / 1e3}};
+}
+
+}  // namespace
+
+json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas, double seconds) {
+  json kernels = json::object();
+  for (const auto& [name, calls] : stats.calls_by_kernel()) kernels[name] = calls;
+  json fallbacks = json::array();
+  for (const attention::Fallback& fallback : stats.fallbacks()) {
+    fallbacks.push_back({{"step", fallback.step},
+                         {"layer", fallback.layer},
+                         {"kind", attention::KindName(fallback.kind)},
+                         {"kernel", fallback.kernel},
+                         {"reason", fallback.reason},
+                         {"calls", fallback.calls}});
+  }
+  std::map<int, json> layers_by_step;
+  for (const attention::CallRecord& call : stats.denoising_calls()) {
+    json& layers = layers_by_step.try_emplace(call.step, json::array()).first->second;
+    layers.push_back(CallJSON(call));
+  }
+  json steps = json::array();
+  for (auto& [step, layers] : layers_by_step) {
+    const bool known = step >= 0 && static_cast<size_t>(step) < sigmas.size();
+    steps.push_back({{"step", step},
+                     {"sigma", known ? json(sigmas[static_cast<size_t>(step)]) : json(nullptr)},
+                     {"layers", std::move(layers)}});
+  }
+  const double share = seconds > 0 ? std::min(1.0, stats.seconds() / seconds) : 0;
+  return {{"kernels", kernels},
+          {"fallbacks", fallbacks},
+          {"sparsity", stats.sparsity()},
+          {"share_of_time", Rounded(share * 1e4, 1) / 1e4},
+          {"steps", steps}};
+}
+
+json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, const pipeline::Denoised& denoised,
+                 const RunTimes& times) {
+  const pipeline::StageSeconds& stages = pipeline.seconds();
+  std::vector<double> steps;
+  for (double s : stages.steps) steps.push_back(Seconds(s));
+  json sidecar = JobRecord(job);
+  sidecar["program"] = {{"version", SPARGE_VERSION},
+                        {"kernels", KernelNames()},
+                        {"device", pipeline.device_name()},
+                        {"dtype", pipeline.dtype_name()}};
+  sidecar["timings_s"] = {{"load", Seconds(stages.load)},
+                          {"encode_prompt", Seconds(stages.encode_prompt)},
+                          {"denoise", Seconds(stages.denoise)},
+                          {"decode", Seconds(stages.decode)},
+                          {"write", Seconds(times.write)},
+                          {"total", Seconds(times.total)},
+                          {"steps", steps}};
+  sidecar["peak_memory_bytes"] = PeakMemoryBytes();
+  sidecar["attention"] = AttentionRecord(pipeline.attention_stats(), denoised.sigmas,
+                                         stages.encode_prompt + stages.denoise + stages.decode);
+  sidecar["audit"] = nullptr;
+  sidecar["metrics"] = nullptr;
+  return sidecar;
+}
+
+}  // namespace app

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "app/job/job.h"
+#include "pipeline/pipeline.h"
+
+namespace app {
+
+struct RunTimes {
+  double write = 0, total = 0;  // s
+};
+
+// The sidecar of a finished job (docs/interfaces.md, "Output files").
+nlohmann::json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, const pipeline::Denoised& denoised,
+                           const RunTimes& times);
+
+// Its part `attention`: kernels, fallbacks, sparsity, share of time, and every self and joint call of the DiT by step.
+// `sigmas`: one a step; `seconds` of the stages that attention is a part of.
+nlohmann::json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas,
+                               double seconds);
+
+}  // namespace app

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attention/stats.h"
+#include "pipeline/host_tensor.h"
+#include "pipeline/progress.h"
+
+namespace pipeline {
+
+// One part of a model folder, as its files say.
+struct ComponentInfo {
+  std::string name;        // "transformer", "vae", "text_encoder", "tokenizer", "scheduler"
+  std::string class_name;  // "WanTransformer3DModel", …
+  int64_t parameters = 0;
+  int64_t bytes = 0;                              // of weights on disk
+  std::map<std::string, int64_t> dtypes;          // safetensors dtype name → number of tensors
+  std::vector<std::string> weight_files;          // absolute, in order of name
+  std::vector<std::pair<std::string, std::string>> facts;  // for people: "layers" → "30", "heads" → "12 x 128", …
+};
+
+// What a clip of this model may look like: sizes are multiples up to a maximum, frames = first + n·multiple.
+struct SizeRules {
+  int64_t width_multiple = 16, height_multiple = 16;  // px
+  int64_t max_width = 0, max_height = 0;              // px
+  int64_t frames_first = 1, frames_multiple = 4, max_frames = 0;
+};
+
+// What the diffusers pipeline class uses where the caller says nothing.
+struct FamilyDefaults {
+  int64_t width_px = 832, height_px = 480, num_frames = 81, num_steps = 50, max_sequence_length = 512;
+  double guidance = 5.0, fps = 16.0;
+};
+
+struct ModelInfo {
+  std::string path;            // absolute, no trailing slash
+  std::string pipeline_class;  // "WanPipeline"
+  std::vector<ComponentInfo> components;
+  SizeRules size_rules;
+  FamilyDefaults defaults;
+  std::vector<std::string> config_files;  // absolute: model_index.json, every component's config, the tokenizer's files; in order of name
+  std::vector<std::string> notices;       // unknown keys that were ignored, and the like
+  std::string scheduler;                  // "unipc" or "euler": what the folder asks for
+  int64_t num_layers = 0, num_heads = 0;  // of the DiT
+  int64_t max_sequence_length_limit = 0;  // 0: none
+};
+
+// Reads a diffusers folder's configs and weight headers, no weights. Throws Error{kInvalidInput} with every missing,
+// unexpected or mis-shaped tensor and file, Error{kUnsupported} with the name of a class or option that is not there.
+ModelInfo Inspect(const std::string& model_dir);
+
+// Settings of the group "how".
+struct RuntimeOptions {
+  std::string device = "auto";  // auto, cpu, cuda, cuda:N
+  std::string dtype = "auto";   // auto, float32, bfloat16, float16
+  int threads = 0;              // 0: libtorch's choice
+};
+
+struct Request {
+  std::string prompt, negative_prompt;
+  int64_t width_px = 0, height_px = 0, num_frames = 0, num_steps = 0, max_sequence_length = 512;
+  double guidance = 5.0;             // > 1 runs the unconditional pass too
+  int64_t seed = 0;                  // as torch.Generator("cpu").manual_seed(seed)
+  std::string scheduler;             // "", "unipc", "euler"; "" = the folder's
+  std::optional<double> flow_shift;  // absent = the folder's
+  std::string attention_mode = "dense";
+  std::string attention_kernel = "auto";
+};
+
+struct StageSeconds {
+  double load = 0, encode_prompt = 0, denoise = 0, decode = 0;
+  std::vector<double> steps;
+};
+
+struct Denoised {
+  HostTensor latents;  // [C, T, h, w], what diffusers returns for output_type="latent" without the batch dimension
+  std::vector<double> sigmas;  // one a step
+  std::vector<std::string> notices;
+};
+
+// A loaded model folder. Components are loaded when they are first needed; a text encoder is freed before the DiT is
+// loaded unless both fit. Not for two threads at once.
+class Pipeline {
+ public:
+  // Checks everything that Inspect checks and the runtime options; loads no weights. Throws as Inspect does, and
+  // Error{kDevice} where the device is not there.
+  static std::unique_ptr<Pipeline> Open(const std::string& model_dir, const RuntimeOptions& options);
+  virtual ~Pipeline() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual std::string device_name() const = 0;  // "cpu", "cuda:0"
+  virtual std::string dtype_name() const = 0;   // of the DiT's products: "bfloat16", …
+
+  // Prompt to latents. Throws Error{kCancelled} within one DiT block of Progress::Cancel, Error{kNonFinite} with the step.
+  virtual Denoised Denoise(const Request& request, Progress& progress) = 0;
+
+  // Latents [C, T, h, w] to frames [F, H, W, 3] in 0…1 (RGB). Throws Error{kCancelled} within one VAE chunk,
+  // Error{kInvalidInput} when the shape is not one of this model's, Error{kNonFinite}.
+  virtual HostTensor Decode(const HostTensor& latents, Progress& progress) = 0;
+
+  // Frames [F, H, W, 3] in 0…1 to the normalised latents that Decode takes (the mode of the VAE's posterior).
+  virtual HostTensor Encode(const HostTensor& frames, Progress& progress) = 0;
+
+  virtual const StageSeconds& seconds() const = 0;             // accumulated since Open
+  virtual const attention::StatsRecorder& attention_stats() const = 0;
+};
+
+}  // namespace pipeline

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "app/job/job.h"
+#include "app/job/run.h"
+#include "pipeline/pipeline.h"
+#include "tests/app/temp_folder.h"
+
+namespace app {
+
+// Writes a folder that ModelHash can read, and describes it: latents are 2 × (T, H/8, W/8), frames 4n + 1.
+inline pipeline::ModelInfo MakeFakeModel(const std::string& folder) {
+  std::filesystem::create_directories(folder + "/transformer");
+  std::ofstream(folder + "/model_index.json") << "{}";
+  std::ofstream(folder + "/transformer/weights.safetensors") << "weights";
+  pipeline::ModelInfo model;
+  model.path = folder;
+  model.pipeline_class = "FakePipeline";
+  model.components = {
+      {"transformer", "FakeTransformer", 10, 7, {{"F32", 1}}, {folder + "/transformer/weights.safetensors"}, {}}};
+  model.size_rules = {16, 16, 4};
+  model.defaults = {32, 16, 5, 2, 64, 3.0, 8.0};
+  model.config_files = {folder + "/model_index.json"};
+  model.scheduler = "unipc";
+  return model;
+}
+
+// Latents that depend on the seed; frames that depend on the latents. Records what it was asked.
+class FakePipeline : public pipeline::Pipeline {
+ public:
+  explicit FakePipeline(pipeline::ModelInfo model) : model_(std::move(model)) {}
+
+  const pipeline::ModelInfo& info() const override { return model_; }
+  std::string device_name() const override { return "cpu"; }
+  std::string dtype_name() const override { return "float32"; }
+
+  pipeline::Denoised Denoise(const pipeline::Request& request, pipeline::Progress& progress) override {
+    requests.push_back(request);
+    pipeline::Denoised denoised;
+    progress.Update(pipeline::Stage::kDenoise, 0, request.num_steps);
+    for (int64_t step = 0; step < request.num_steps; ++step) {
+      if (on_step) on_step(step);
+      progress.ThrowIfCancelled();
+      attention::CallRecord call;
+      call.step = static_cast<int>(step);
+      call.kernel = "fake_kernel";
+      call.reason = "there is no other";
+      call.fallback = step == 0;
+      call.seconds = 0.25;
+      call.visible_blocks = call.kept_blocks = {4, 4};
+      call.pv_tiles = {8, 8};
+      call.pv_skipped = {0, 0};
+      stats_.Add(call);
+      denoised.sigmas.push_back(1.0 - 0.5 * static_cast<double>(step));
+      seconds_.steps.push_back(0.5);
+      progress.Update(pipeline::Stage::kDenoise, step + 1, request.num_steps);
+    }
+    seconds_.denoise = 1.0;
+    denoised.latents.shape = {2, (request.num_frames - 1) / 4 + 1, request.height_px / 8, request.width_px / 8};
+    denoised.latents.data.resize(static_cast<size_t>(denoised.latents.numel()));
+    for (size_t i = 0; i < denoised.latents.data.size(); ++i) {
+      denoised.latents.data[i] = static_cast<float>((static_cast<int64_t>(i) + request.seed) % 97) / 97.0f;
+    }
+    denoised.notices = {"a notice of the pipeline"};
+    return denoised;
+  }
+
+  pipeline::HostTensor Decode(const pipeline::HostTensor& latents, pipeline::Progress& progress) override {
+    progress.Update(pipeline::Stage::kDecode, 0, 1);
+    if (on_decode) on_decode();
+    progress.ThrowIfCancelled();
+    pipeline::HostTensor frames;
+    frames.shape = {(latents.shape[1] - 1) * 4 + 1, latents.shape[2] * 8, latents.shape[3] * 8, 3};
+    frames.data.resize(static_cast<size_t>(frames.numel()));
+    for (size_t i = 0; i < frames.data.size(); ++i) frames.data[i] = latents.data[i % latents.data.size()];
+    progress.Update(pipeline::Stage::kDecode, 1, 1);
+    return frames;
+  }
+
+  pipeline::HostTensor Encode(const pipeline::HostTensor&, pipeline::Progress&) override { return {}; }
+  const pipeline::StageSeconds& seconds() const override { return seconds_; }
+  const attention::StatsRecorder& attention_stats() const override { return stats_; }
+
+  std::vector<pipeline::Request> requests;
+  std::function<void(int64_t)> on_step;
+  std::function<void()> on_decode;
+
+ private:
+  pipeline::ModelInfo model_;
+  pipeline::StageSeconds seconds_;
+  attention::StatsRecorder stats_;
+};
+
+// Notes down what a job says.
+class RecordingObserver : public JobObserver {
+ public:
+  void Update(pipeline::Stage, int64_t, int64_t) override {}
+  void Started(const Job&) override { ++started; }
+  void Notice(const std::string& text) override { notices.push_back(text); }
+  void Output(const std::string& path) override { outputs.push_back(path); }
+  void Done(const Job&, double) override { ++done; }
+  void Failed(const std::string&, const std::string&) override {}
+
+  int started = 0, done = 0;
+  std::vector<std::string> notices, outputs;
+};
+
+inline std::string ErrorText(const std::function<void()>& body) {
+  try {
+    body();
+    return "";
+  } catch (const base::Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace app

@@ -1,0 +1,77 @@
+// VAE encode and decode of 1, 5, 9 and 17 frames against diffusers.
+#include "pipeline/vae/wan_vae.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include "attention/base/error.h"
+#include "pipeline/models/wan_folder.h"
+#include "tests/support/golden.h"
+
+namespace {
+
+using pipeline::HostTensor;
+
+at::Tensor ToTensor(const HostTensor& host) { return at::from_blob(const_cast<float*>(host.data.data()), host.shape, at::kFloat).clone(); }
+HostTensor ToHost(const at::Tensor& t) {
+  const at::Tensor f = t.to(at::kFloat).contiguous();
+  return {f.sizes().vec(), {f.const_data_ptr<float>(), f.const_data_ptr<float>() + f.numel()}};
+}
+at::Tensor PerChannel(const std::vector<double>& values) { return at::tensor(values, at::kDouble).to(at::kFloat).view({1, -1, 1, 1, 1}); }
+
+class WanVAEGolden : public testing::TestWithParam<std::string> {};
+
+TEST_P(WanVAEGolden, EncodesAndDecodesAsDiffusers) {
+  const c10::InferenceMode inference;
+  const test::GoldenPipeline golden = test::OpenGoldenPipeline(GetParam());
+  const pipeline::WanFolder folder = pipeline::WanFolder::Open(golden.folder);
+  pipeline::WeightLoader loader(&folder.vae_files, at::kFloat, at::kCPU, nullptr);
+  const pipeline::WanVAE vae(folder.vae, loader);
+  pipeline::NoProgress progress;
+  int decoded = 0;
+  for (const int frames : {1, 5, 9, 17}) {
+    const std::string key = "vae.f" + std::to_string(frames);
+    if (!golden.tensors->tensors().count(key + ".mode")) continue;
+    SCOPED_TRACE(key);
+    if (golden.tensors->tensors().count(key + ".frames")) {
+      const HostTensor moments = golden.Tensor(key + ".moments");
+      EXPECT_LE(test::MaxDifference(ToHost(vae.EncodeMoments(ToTensor(golden.Tensor(key + ".frames")), {}, progress)), moments), 1e-5 * test::StandardDeviation(moments));
+    }
+    // Decode takes normalised latents; the golden is of the VAE's own.
+    const at::Tensor mode = ToTensor(golden.Tensor(key + ".mode"));
+    const at::Tensor normalised = (mode - PerChannel(folder.vae.latents_mean)) / PerChannel(folder.vae.latents_std);
+    EXPECT_LE(test::MaxDifference(ToHost(vae.Decode(normalised, {}, progress)), golden.Tensor(key + ".decoded")), 2e-5);
+    ++decoded;
+  }
+  EXPECT_GE(decoded, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Pipelines, WanVAEGolden, testing::ValuesIn(test::GoldenPipelineNames("vae.f1.mode")), [](const auto& info) { return info.param; });
+
+TEST(WanVAE, CancelsBetweenChunksAndCountsThem) {
+  const c10::InferenceMode inference;
+  const pipeline::WanFolder folder = pipeline::WanFolder::Open(test::OpenGoldenPipeline("euler_tiny").folder);
+  pipeline::WeightLoader loader(&folder.vae_files, at::kFloat, at::kCPU, nullptr);
+  const pipeline::WanVAE vae(folder.vae, loader);
+  class CancelAfterTwo : public pipeline::Progress {
+   public:
+    void Update(pipeline::Stage stage, int64_t done, int64_t total) override {
+      EXPECT_EQ(stage, pipeline::Stage::kDecode);
+      EXPECT_EQ(total, 4);
+      last = done;
+      if (done == 2) Cancel();
+    }
+    int64_t last = -1;
+  } progress;
+  try {
+    vae.Decode(at::zeros({1, 16, 4, 2, 2}), {}, progress);
+    FAIL() << "not cancelled";
+  } catch (const base::Error& e) {
+    EXPECT_EQ(e.code(), base::ErrorCode::kCancelled);
+  }
+  EXPECT_EQ(progress.last, 2);
+}
+
+}  // namespace
