@@ -142,7 +142,7 @@ std::string ModelText(const json& info) {
   rows.push_back({"attention", Field(run, "attention") + " (kernels: " + Field(run, "kernels") + ")"});
   rows.push_back({"sizes", "width a multiple of " + Field(rules, "width_multiple") + " px, height of " +
                                Field(rules, "height_multiple") + " px, frames " + Field(rules, "frames_multiple") +
-                               "n + 1"});
+                               "n + " + Field(rules, "frames_first")});
   text += Table(rows, {});
   text += Section("Defaults") + DefaultsText(info["defaults"]);
   if (!info["vocabulary"].empty()) {
