@@ -97,7 +97,7 @@ int64_t AvailableMemoryBytes() {
 RuntimeFeatures DetectRuntime() {
   RuntimeFeatures features;
   features.torch_version = TORCH_VERSION;
-  features.has_cuda_build = at::hasCUDA();
+  features.has_cuda_build = at::globalContext().hasCUDART();  // hasCUDA() also wants a device
   if (features.has_cuda_build) {
     const long version = at::detail::getCUDAHooks().versionCUDART();
     features.cuda_version = base::StrCat(version / 1000, ".", version % 1000 / 10);

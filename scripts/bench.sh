@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Times load, encode, step, decode and peak memory of the demo model: ours, and diffusers' on the same folder where there
-# is a Python with it.   scripts/bench.sh [flags for `sparge bench pipeline`]
-# Environment: SPARGE_PEER_PYTHON, a Python that has torch, diffusers and transformers (tests/golden says which versions).
+# Times load, encode, step, decode and peak memory of one render with the demo model: ours, and diffusers' on the same
+# folder where there is a Python with it.   scripts/bench.sh [flags for both, such as --repeat 5 or --dtype float32]
+# Environment: SPARGE_PEER_PYTHON, a Python with the packages of tests/golden/requirements.txt.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$root"
-"$(build_dir release)/bin/sparge" bench pipeline --model assets/toybox "$@"
+model=assets/toybox
+render=(--prompt "a red sphere bouncing on a gray floor" --width 128 --height 128 --frames 33 --steps 16 --guidance 4
+  --dtype bfloat16)
+"$(build_dir release)/bin/sparge" bench pipeline --model "$model" "${render[@]}" "$@"
 if [ -n "${SPARGE_PEER_PYTHON:-}" ]; then
-  "$SPARGE_PEER_PYTHON" tests/bench/peer_diffusers.py --model assets/toybox "$@"
+  say "diffusers on the same folder:"
+  "$SPARGE_PEER_PYTHON" tests/bench/peer_diffusers.py "$model" "${render[@]}" "$@"
 else
   say "set SPARGE_PEER_PYTHON to a Python with diffusers to time it on the same folder"
 fi

@@ -146,10 +146,11 @@ CausalConv CausalConv::Load(WeightLoader& loader, const std::string& name, int64
 at::Tensor CausalConv::operator()(const at::Tensor& x, Run& run) const {
   run.progress->ThrowIfCancelled();
   at::Tensor& cached = run.cache.frames[this];
-  const at::Tensor joined = cached.defined() ? at::cat({cached, x}, 2) : x;
+  at::Tensor joined = cached.defined() ? at::cat({cached, x}, 2) : x;
   const int64_t missing = kCachedFrames - (joined.size(2) - x.size(2));
   cached = LastFrames(joined, kCachedFrames).clone();
-  return at::conv3d(at::constant_pad_nd(joined, {1, 1, 1, 1, missing, 0}), conv.weight, conv.bias);
+  if (missing > 0) joined = at::constant_pad_nd(joined, {0, 0, 0, 0, missing, 0});
+  return at::conv3d(joined, conv.weight, conv.bias, /*stride=*/1, /*padding=*/{0, 1, 1});
 }
 
 RMSNorm RMSNorm::Load(WeightLoader& loader, const std::string& name, int64_t channels, bool images) {
