@@ -88,7 +88,7 @@ struct Denoised {
 class Pipeline {
  public:
   // Checks everything that Inspect checks and the runtime options; loads no weights. Throws as Inspect does, and
-  // Error{kDevice} where the device is not there.
+  // Error{kUnsupported} where the device is not there.
   static std::unique_ptr<Pipeline> Open(const std::string& model_dir, const RuntimeOptions& options);
   virtual ~Pipeline() = default;
 

@@ -42,7 +42,7 @@ c10::Device ChooseDevice(const std::string& name) {
     valid = ec == std::errc() && at == end && index >= 0 && index < 128;
   }
   Check(valid, ErrorCode::kInvalidInput, "device '", name, "' is none of auto, cpu, cuda, cuda:N");
-  Check(index < devices, ErrorCode::kDevice, "device ", name, " is not there: ", devices == 0 ? "no CUDA device with a working driver was found; use --device cpu" : base::StrCat("there are ", devices, " CUDA devices, counted from 0"));
+  Check(index < devices, ErrorCode::kUnsupported, "device ", name, " is not there: ", devices == 0 ? "no CUDA device with a working driver was found; use --device cpu" : base::StrCat("there are ", devices, " CUDA devices, counted from 0"));
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 

@@ -16,7 +16,7 @@ struct Runtime {
 
   // `auto` is cuda where a device is, else cpu; bfloat16 on CUDA and on CPUs that have it (AVX-512 BF16 or AMX), else
   // float32. Sets libtorch's thread count where options.threads is not 0.
-  // Throws Error{kInvalidInput} for a name that is none, Error{kDevice} where the device is not there.
+  // Throws Error{kInvalidInput} for a name that is none, Error{kUnsupported} where the device is not there.
   static Runtime Choose(const RuntimeOptions& options);
 
   std::string device_name() const { return device.str(); }

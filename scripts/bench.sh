@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Times load, encode, step, decode and peak memory of one render with the demo model: ours, and diffusers' on the same
-# folder where there is a Python with it.   scripts/bench.sh [flags for both, such as --repeat 5 or --dtype float32]
+# folder where there is a Python with it.   scripts/bench.sh [more flags for both, such as --repeat 5]
 # Environment: SPARGE_PEER_PYTHON, a Python with the packages of tests/golden/requirements.txt.
 set -euo pipefail
 # shellcheck source=scripts/common.sh

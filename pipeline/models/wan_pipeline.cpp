@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <utility>
@@ -79,11 +80,14 @@ class WanPipeline : public Pipeline {
   void Load(std::unique_ptr<Model>& model, const ModelConfig& config, const WeightFiles& files, WeightLoader::KeepFloat32 keep, Stage stage, Progress& progress) {
     if (model) return;
     const Timed timed(seconds_.load);
-    progress.ThrowIfCancelled();
-    progress.Update(stage, 0, 1);
-    WeightLoader loader(&files, runtime_.dtype, runtime_.device, keep);
+    const int64_t total = static_cast<int64_t>(files.tensors().size());
+    int64_t done = 0;
+    WeightLoader loader(&files, runtime_.dtype, runtime_.device, keep, [&] {
+      progress.ThrowIfCancelled();
+      progress.Update(stage, std::min(done++, total - 1), total);
+    });
     model = std::make_unique<Model>(config, loader);
-    progress.Update(stage, 1, 1);
+    progress.Update(stage, total, total);
   }
 
   void CheckRequest(const Request& request) const;

@@ -139,6 +139,7 @@ at::Tensor WeightLoader::GetAny(const std::vector<std::string>& names, std::vect
   specs_.push_back({names[0], shape});
   for (size_t i = 1; i < names.size(); ++i) aliases_[names[i]] = names[0];
   if (!files_) return {};
+  if (on_tensor_) on_tensor_();
   for (const std::string& name : names) {
     auto found = files_->tensors().find(name);
     if (found == files_->tensors().end()) continue;

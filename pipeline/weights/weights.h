@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,8 +50,10 @@ class WeightLoader {
   WeightLoader() = default;
   // Loads: floating tensors become `dtype` on `device`, those that `keep_float32` accepts become float32.
   using KeepFloat32 = bool (*)(const std::string& name);
-  WeightLoader(const WeightFiles* files, at::ScalarType dtype, at::Device device, KeepFloat32 keep_float32)
-      : files_(files), dtype_(dtype), device_(device), keep_float32_(keep_float32) {}
+  // `on_tensor` (or nothing) is called before each one: what it throws ends the loading.
+  WeightLoader(const WeightFiles* files, at::ScalarType dtype, at::Device device, KeepFloat32 keep_float32,
+               std::function<void()> on_tensor = nullptr)
+      : files_(files), dtype_(dtype), device_(device), keep_float32_(keep_float32), on_tensor_(std::move(on_tensor)) {}
 
   // Throws Error{kInvalidInput} when the files have no such tensor, or with another shape.
   at::Tensor Get(const std::string& name, std::vector<int64_t> shape);
@@ -65,6 +68,7 @@ class WeightLoader {
   at::ScalarType dtype_ = at::kFloat;
   at::Device device_ = at::kCPU;
   KeepFloat32 keep_float32_ = nullptr;
+  std::function<void()> on_tensor_;
   std::vector<TensorSpec> specs_;
   std::map<std::string, std::string> aliases_;
 };

@@ -4,6 +4,7 @@ Each case is a diffusers folder (as save_pretrained writes it) with `golden.json
   rN.latents [C, T, h, w], rN.frames [F, H, W, 3]   what the pipeline returns in float32 for request N
   rN.embeds, rN.negative [L, d]                     encode_prompt's output
   dit.latents, dit.timestep, dit.text, dit.out      one call of the transformer
+  dit.one_block                                     the same with only its first block
   vae.fN.frames, .moments, .mode, .decoded          N frames encoded, the posterior's mode, decoded again
 Run with the packages of requirements.txt: `python make_pipeline_goldens.py [CASE…]`. No test runs Python.
 """
@@ -150,6 +151,9 @@ def make(name, case):
     tensors["dit.text"] = torch.randn(1, 9, pipe.transformer.config.text_dim)
     with torch.no_grad():
         tensors["dit.out"] = pipe.transformer(tensors["dit.latents"], tensors["dit.timestep"], tensors["dit.text"], return_dict=False)[0]
+        blocks, pipe.transformer.blocks = pipe.transformer.blocks, pipe.transformer.blocks[:1]
+        tensors["dit.one_block"] = pipe.transformer(tensors["dit.latents"], tensors["dit.timestep"], tensors["dit.text"], return_dict=False)[0]
+        pipe.transformer.blocks = blocks
         factor = 2 ** (len(case["vae"]["dim_mult"]) - 1)
         for frames in (1, 5, 9, 17) if name in ("unipc_deep", "unipc_bh1_half") else (1, 5):
             if "attn_scales" in case["vae"]:  # diffusers 0.42 cannot encode with these, only decode

@@ -52,6 +52,21 @@ TEST_P(WanTransformerGolden, ForwardEqualsDiffusers) {
 
 INSTANTIATE_TEST_SUITE_P(Pipelines, WanTransformerGolden, testing::ValuesIn(test::GoldenPipelineNames("dit.out")), [](const auto& info) { return info.param; });
 
+TEST_P(WanTransformerGolden, OneBlockEqualsDiffusers) {
+  const c10::InferenceMode inference;
+  const test::GoldenPipeline golden = test::OpenGoldenPipeline(GetParam());
+  const pipeline::WanFolder folder = pipeline::WanFolder::Open(golden.folder);
+  pipeline::WanTransformerConfig config = folder.transformer;
+  config.num_layers = 1;
+  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU, pipeline::WanTransformer::KeepsFloat32);
+  const pipeline::WanTransformer transformer(config, loader);
+  pipeline::NoProgress progress;
+  const auto text = transformer.PrepareText(ToTensor(golden.Tensor("dit.text")), progress);
+  const at::Tensor out = transformer.Forward(ToTensor(golden.Tensor("dit.latents")), ToTensor(golden.Tensor("dit.timestep")), text, {}, progress);
+  const HostTensor expected = golden.Tensor("dit.one_block");
+  EXPECT_LE(test::MaxDifference(ToHost(out), expected), 1e-5 * test::StandardDeviation(expected));
+}
+
 // Names and shapes of the released Wan 2.1 models as diffusers declares them (tests/golden/make_released_goldens.py).
 TEST(WanTransformer, ExpectsWhatTheReleasedModelsHave) {
   std::ifstream in(test::GoldenDir() + "/released_wan.json");
