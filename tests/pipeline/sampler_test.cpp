@@ -10,16 +10,13 @@
 #include "attention/base/error.h"
 #include "tests/support/golden.h"
 #include "tests/support/scratch.h"
+#include "tests/support/tensors.h"
 
 namespace {
 
 using pipeline::HostTensor;
-
-at::Tensor ToTensor(const HostTensor& host) { return at::from_blob(const_cast<float*>(host.data.data()), host.shape, at::kFloat).clone(); }
-HostTensor ToHost(const at::Tensor& t) {
-  const at::Tensor f = t.to(at::kFloat).contiguous();
-  return {f.sizes().vec(), {f.const_data_ptr<float>(), f.const_data_ptr<float>() + f.numel()}};
-}
+using test::ToHost;
+using test::ToTensor;
 
 struct Case {
   std::string class_name;

@@ -1,6 +1,7 @@
 """The model's sizes, in the words of the diffusers configs, and how a run is cut into slices."""
 
 import csv
+import glob
 import os
 import time
 
@@ -13,13 +14,20 @@ VAE = dict(base_dim=16, decoder_base_dim=32, z_dim=12, dim_mult=[1, 2, 4], num_r
 TRANSFORMER = dict(patch_size=(1, 2, 2), num_attention_heads=4, attention_head_dim=64, in_channels=12, out_channels=12,
                    text_dim=128, freq_dim=256, ffn_dim=1024, num_layers=8, cross_attn_norm=True,
                    qk_norm="rms_norm_across_heads", eps=1e-6, rope_max_seq_len=64)
-TEXT_ENCODER = dict(d_model=128, d_kv=32, num_heads=4, d_ff=256, num_layers=2, dropout_rate=0.0,
+TEXT_ENCODER = dict(d_model=128, d_kv=32, num_heads=4, d_ff=256, num_layers=3, dropout_rate=0.0,
                     feed_forward_proj="gated-gelu", pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
                     tie_word_embeddings=False)
 FLOW_SHIFT = 3.0
 TEXT_LENGTH = 512  # WanPipeline pads prompts with zero vectors to this
 MAX_CAPTION_TOKENS = 16
 LATENT_SHAPE = (VAE["z_dim"], 9, 32, 32)  # of a clip of 33 frames, 128 x 128
+
+
+def read_weights(folder: str) -> dict:
+    """All tensors of a component's safetensors files, float32."""
+    from safetensors.torch import load_file
+    return {name: value.float() for path in sorted(glob.glob(os.path.join(glob.escape(folder), "*.safetensors")))
+            for name, value in load_file(path).items()}
 
 
 def device() -> torch.device:

@@ -31,6 +31,15 @@ SKY_PHRASES = {
 # Sampling weights: half of the scenes are by day.
 SKY_DRAW = ("day", "day", "sunset", "night")
 
+# The orders of a sentence, and the share of the training's captions in each: what a colour belongs to is to be read from
+# the noun beside it, not from its place in the sentence.
+ORDERS = ("{object} on {floor}{sky}", "on {floor}{sky}, {object}", "on {floor}, {object}{sky}",
+          "{sky}, {object} on {floor}")
+ORDER_DRAW = (0.5, 0.2, 0.2, 0.1)
+# The colours that both an object and a floor can have; a share of the training's scenes has two of them.
+SHARED_COLOURS = tuple(colour for colour in COLOURS if colour in FLOORS)
+SHARED_COLOURS_SHARE = 0.25
+
 MOTION_WORDINGS = 2
 SKY_WORDINGS = 6  # a multiple of every length in SKY_PHRASES, so that wording % length is uniform
 
@@ -65,10 +74,25 @@ def sample_scene(rng) -> Scene:
             return scene
 
 
+def has_shared_colours(scene: Scene) -> bool:
+    """Only the order of the words tells which colour is the object's and which the floor's."""
+    return scene.colour in SHARED_COLOURS and scene.floor in SHARED_COLOURS
+
+
 def sample_training_scene(rng) -> Scene:
+    """One scene in four has shared colours; among those every shape is as often of one colour as of the other."""
+    if rng.random() < SHARED_COLOURS_SHARE:
+        shape = SHAPES[rng.integers(len(SHAPES))]
+        colour, floor = rng.permutation(SHARED_COLOURS)[:2].tolist()
+
+        def draw():
+            return sample_scene(rng)._replace(shape=shape, colour=colour, floor=floor)
+    else:
+        def draw():
+            return sample_scene(rng)
     while True:
-        scene = sample_scene(rng)
-        if not is_held_out(scene):
+        scene = draw()
+        if is_valid(scene) and not is_held_out(scene):
             return scene
 
 
@@ -79,7 +103,7 @@ def sample_held_out_scene(rng) -> Scene:
             return scene
 
 
-def caption(scene: Scene, motion_wording: int, sky_wording: int) -> str:
+def caption(scene: Scene, motion_wording: int, sky_wording: int, order: int = 0) -> str:
     def with_article(word: str) -> str:
         return ("an " if word[0] in "aeiou" else "a ") + word
 
@@ -89,7 +113,9 @@ def caption(scene: Scene, motion_wording: int, sky_wording: int) -> str:
         motion = motion.replace("rolling", "sliding")
     skies = SKY_PHRASES[scene.sky]
     sky = skies[sky_wording % len(skies)]
-    return f"{with_article(scene.colour)} {scene.shape} {motion} on {with_article(scene.floor)} floor{sky}"
+    text = ORDERS[order].format(object=f"{with_article(scene.colour)} {scene.shape} {motion}",
+                                floor=f"{with_article(scene.floor)} floor", sky=sky)
+    return text.removeprefix(", ").strip()
 
 
 def sample_caption(scene: Scene, rng) -> str:
@@ -107,9 +133,9 @@ def all_scenes():
 
 def all_captions() -> list[str]:
     """Every caption of every valid scene, once each, sorted."""
-    return sorted({caption(scene, m, s) for scene in all_scenes() if is_valid(scene)
-                   for m in range(MOTION_WORDINGS) for s in range(SKY_WORDINGS)})
+    return sorted({caption(scene, m, s, o) for scene in all_scenes() if is_valid(scene)
+                   for m in range(MOTION_WORDINGS) for s in range(SKY_WORDINGS) for o in range(len(ORDERS))})
 
 
 def all_words() -> list[str]:
-    return sorted({word for text in all_captions() for word in text.split()})
+    return sorted({word for text in all_captions() for word in text.replace(",", " ").split()})

@@ -1,6 +1,7 @@
 """The whole chain, from the grammar to a model folder: every part goes on where it stopped.
 
     python train_all.py WORK FOLDER [--minutes M]     exit status 75: the time is over, run again
+    python train_all.py WORK FOLDER --start MODEL     tune the folder MODEL: VAE, tokenizer and latent statistics stay
     python train_all.py WORK FOLDER --smoke           a few steps of each part on the CPU, and a clip of the result
 
 A finished FOLDER is checked against diffusers and renders through WanPipeline.
@@ -8,6 +9,7 @@ A finished FOLDER is checked against diffusers and renders through WanPipeline.
 
 import argparse
 import os
+import shutil
 import time
 
 import numpy
@@ -36,13 +38,28 @@ def render(folder: str, prompt: str, steps: int) -> numpy.ndarray:
                     generator=torch.Generator().manual_seed(0), output_type="np").frames[0]
 
 
-def run(work: str, folder: str, smoke: bool, minutes: float | None) -> int:
+def tune(work: str, folder: str, start: str, left, encode={}, transformer={"rate": 0.6, "steps": 10683}) -> bool:
+    """True when FOLDER is there."""
+    if not os.path.exists(os.path.join(work, "tokenizer")):
+        shutil.copytree(os.path.join(start, "tokenizer"), os.path.join(work, "tokenizer"))
+    if not encode_clips.encode(work, start=start, **encode, **left()):
+        return False
+    if not train_transformer.train(work, start=start, **transformer, **left()):
+        return False
+    save_pipeline.save(work, folder)
+    check_parity.check(folder)
+    return True
+
+
+def run(work: str, folder: str, smoke: bool, start: str | None, minutes: float | None) -> int:
     os.makedirs(work, exist_ok=True)
     started = time.monotonic()
 
     def left():
         return {} if minutes is None else {"minutes": minutes - (time.monotonic() - started) / 60}
 
+    if start:
+        return 0 if tune(work, folder, start, left) else UNFINISHED
     sizes = SMOKE if smoke else {"vae": {}, "encode": {}, "transformer": {}}
     if not os.path.exists(os.path.join(work, "tokenizer", "spiece.model")):
         make_tokenizer.make(work)
@@ -62,6 +79,9 @@ def run(work: str, folder: str, smoke: bool, minutes: float | None) -> int:
     frames = render(folder, "a red sphere bouncing on a green floor", 2 if smoke else 12)
     if frames.shape != (33, 128, 128, 3) or not numpy.isfinite(frames).all():
         raise RuntimeError(f"the pipeline rendered {frames.shape}, finite: {numpy.isfinite(frames).all()}")
+    if smoke:
+        tune(os.path.join(work, "tune"), os.path.join(work, "tuned"), folder, left, **{part: SMOKE[part] for part in
+                                                                                       ("encode", "transformer")})
     print(f"{folder}: a WanPipeline that renders; {time.monotonic() - started:.0f} s", flush=True)
     return 0
 
@@ -71,6 +91,7 @@ if __name__ == "__main__":
     parser.add_argument("work")
     parser.add_argument("folder")
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--start")
     parser.add_argument("--minutes", type=float)
     arguments = parser.parse_args()
-    raise SystemExit(run(arguments.work, arguments.folder, arguments.smoke, arguments.minutes))
+    raise SystemExit(run(arguments.work, arguments.folder, arguments.smoke, arguments.start, arguments.minutes))

@@ -228,7 +228,27 @@ class Transformer(nn.Module):
 
 def make_text_encoder(vocabulary: int):
     from transformers import UMT5Config, UMT5EncoderModel
-    return UMT5EncoderModel(UMT5Config(vocab_size=vocabulary, **config.TEXT_ENCODER))
+    encoder = UMT5EncoderModel(UMT5Config(vocab_size=vocabulary, **config.TEXT_ENCODER))
+    encoder.encoder.embed_tokens.weight = encoder.shared.weight
+    return encoder
+
+
+class AttributeReader(nn.Module):
+    """Reads every attribute of the scene off every token's state: for training only, where its loss makes the encoder write
+    into each state what the whole sentence says."""
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.sizes = list(sizes)
+        self.linear = nn.Linear(config.TEXT_ENCODER["d_model"], sum(self.sizes))
+
+    def loss(self, states, mask, codes):
+        """Mean cross-entropy over tokens and attributes: states [B, L, width], mask [B, L], codes [B, attributes]."""
+        total = 0
+        for i, scores in enumerate(self.linear(states.float()).split(self.sizes, -1)):
+            each = F.cross_entropy(scores.transpose(1, 2), codes[:, i:i + 1].expand(mask.shape), reduction="none")
+            total = total + (each * mask).sum() / mask.sum().clamp_min(1)
+        return total / len(self.sizes)
 
 
 def use_compile():
