@@ -8,7 +8,7 @@ help:  ## this list
 
 demo:  ## build the program and render three prompts with the demo model
 	@scripts/setup.sh demo
-	@scripts/build.sh release sparge
+	@scripts/build.sh release sparge contact_sheet
 	@scripts/demo.sh
 
 test:  ## build everything and run the tests

@@ -26,8 +26,6 @@ inputs=$({ sha256sum "$program"; find "$model" -name train -prune -o -type f ! -
   LC_ALL=C sort | xargs sha256sum; } | sha256sum | cut -c1-16)
 
 started=$SECONDS
-# Threads that wait asleep cost nothing on an idle machine, and on a busy one they do not hold each other up.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 sheet=()
 made=0
 for scene in "${scenes[@]}"; do

@@ -19,14 +19,14 @@ setup_minutes=3
 # What a goal adds: "GB in the clone | GB of memory | minutes the first time | minutes again | what it does".
 goal_needs() {
   case $1 in
-    demo) echo "1|3|7|3|builds the program and renders three clips" ;;
-    test) echo "2|4|20|10|builds everything and runs the tests" ;;
-    check) echo "2|4|12|2|builds everything and runs the fast tests" ;;
-    test-long) echo "5|8|90|60|builds everything twice and runs every test, also under ASan and UBSan" ;;
-    test-asan) echo "4|8|40|20|builds everything with ASan and UBSan and runs the tests" ;;
+    demo) echo "1|3|6|3|builds the program and renders three clips" ;;
+    test) echo "1|4|8|3|builds everything and runs the tests" ;;
+    check) echo "1|4|7|1|builds everything and runs the fast tests" ;;
+    test-long) echo "8|8|45|25|builds everything twice and runs every test, the training of the demo model and ASan and UBSan among them" ;;
+    test-asan) echo "2|6|15|4|builds everything with ASan and UBSan and runs the tests" ;;
     quality) echo "1|3|60|60|renders 100 clips with the demo model and measures them" ;;
-    bench) echo "1|3|10|5|builds the program and times it" ;;
-    *) echo "1|3|5|1|builds the program" ;;
+    bench) echo "1|3|6|2|builds the program and times it" ;;
+    *) echo "1|3|4|1|builds the program" ;;
   esac
 }
 
