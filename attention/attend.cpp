@@ -35,16 +35,16 @@ bool Has(const std::vector<std::string>& names, const std::string& name) {
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void CheckTensors(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  Check(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, ErrorCode::kInvalidInput,
-        "attention: got q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes(), ", expected four dimensions [B, H, L, D] each");
-  const bool fits = q.size(0) == k.size(0) && q.size(0) == v.size(0) && k.size(1) == v.size(1) && k.size(2) == v.size(2) &&
-                    q.size(3) == k.size(3) && k.size(1) > 0 && q.size(1) % k.size(1) == 0 && q.numel() > 0 && k.numel() > 0 &&
-                    v.size(3) > 0;
+  Check(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, ErrorCode::kInvalidInput, "attention: got q ", q.sizes(), ", k ",
+        k.sizes(), ", v ", v.sizes(), ", expected four dimensions [B, H, L, D] each");
+  const bool fits = q.size(0) == k.size(0) && q.size(0) == v.size(0) && k.size(1) == v.size(1) &&
+                    k.size(2) == v.size(2) && q.size(3) == k.size(3) && k.size(1) > 0 && q.size(1) % k.size(1) == 0 &&
+                    q.numel() > 0 && k.numel() > 0 && v.size(3) > 0;
   Check(fits, ErrorCode::kInvalidInput, "attention: got q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes(),
         ", expected q [B, Hq, Lq, D], k [B, Hkv, Lkv, D], v [B, Hkv, Lkv, Dv], none empty, Hq divisible by Hkv");
   Check(q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type() && q.is_floating_point(),
-        ErrorCode::kInvalidInput, "attention: got dtypes ", q.scalar_type(), ", ", k.scalar_type(), ", ", v.scalar_type(),
-        " for q, k, v, expected one floating dtype");
+        ErrorCode::kInvalidInput, "attention: got dtypes ", q.scalar_type(), ", ", k.scalar_type(), ", ",
+        v.scalar_type(), " for q, k, v, expected one floating dtype");
   Check(q.device() == k.device() && q.device() == v.device(), ErrorCode::kInvalidInput,
         "attention: q, k and v are on different devices");
 }
@@ -55,7 +55,8 @@ at::Tensor BiasRows(const at::Tensor& bias, int64_t begin, int64_t length) {
   return bias.narrow(-2, begin, length);
 }
 
-at::Tensor SDPA(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias, std::optional<double> scale) {
+at::Tensor SDPA(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
+                std::optional<double> scale) {
   const bool gqa = q.size(1) != k.size(1);
   return at::scaled_dot_product_attention(q, k, v, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt,
                                           /*dropout_p=*/0.0, /*is_causal=*/false, scale, gqa);
@@ -75,7 +76,8 @@ at::Tensor SDPAChunked(const at::Tensor& q, const at::Tensor& k, const at::Tenso
   return out;
 }
 
-void Record(const at::Tensor& q, const at::Tensor& k, const AttentionContext& ctx, std::string kernel, std::string reason, double seconds) {
+void Record(const at::Tensor& q, const at::Tensor& k, const AttentionContext& ctx, std::string kernel,
+            std::string reason, double seconds) {
   CallRecord record;
   record.step = ctx.step;
   record.layer = ctx.layer;
@@ -124,8 +126,9 @@ at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   if (kernel == "auto") {
     const bool wide = std::max(q.size(3), v.size(3)) > kWidestFusedHead;
     kernel = wide ? kSDPAChunked : kSDPA;
-    reason = wide ? base::StrCat("mode dense; no fused kernel for a head of ", std::max(q.size(3), v.size(3)), " channels")
-                  : "mode dense";
+    reason =
+        wide ? base::StrCat("mode dense; no fused kernel for a head of ", std::max(q.size(3), v.size(3)), " channels")
+             : "mode dense";
   }
   const auto start = std::chrono::steady_clock::now();
   at::Tensor out = kernel == kSDPA ? SDPA(q, k, v, ctx.bias, ctx.scale) : SDPAChunked(q, k, v, ctx.bias, ctx.scale);

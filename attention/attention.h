@@ -15,8 +15,8 @@ namespace attention {
 
 // Where a DiT's tokens sit: what the sparse modes need to know about a sequence.
 struct TokenLayout {
-  int64_t grid_t = 0, grid_h = 0, grid_w = 0;          // latent grid of the video tokens, w fastest; 0: no grid
-  std::optional<std::pair<int64_t, int64_t>> text;     // [begin, end) of text tokens inside a joint sequence
+  int64_t grid_t = 0, grid_h = 0, grid_w = 0;       // latent grid of the video tokens, w fastest; 0: no grid
+  std::optional<std::pair<int64_t, int64_t>> text;  // [begin, end) of text tokens inside a joint sequence
 };
 
 // How attention is to run, the same for every call of a job.
@@ -45,10 +45,11 @@ struct AttentionContext {
   }
 };
 
-// softmax(scale·q·kᵀ + bias)·v for q [B, Hq, Lq, D], k [B, Hkv, Lkv, D], v [B, Hkv, Lkv, Dv] of one floating dtype on one
-// device, any strides, Hq divisible by Hkv. Returns [B, Hq, Lq, Dv] in q's dtype. What is computed: docs/attention_spec.md.
-// Asynchronous on the current stream where the device is. Throws base::Error: kInvalidInput with the shapes it got,
-// kUnsupported for a mode or kernel that is not there (the message names those that are) or cannot run this call.
+// softmax(scale·q·kᵀ + bias)·v for q [B, Hq, Lq, D], k [B, Hkv, Lkv, D], v [B, Hkv, Lkv, Dv] of one floating dtype on
+// one device, any strides, Hq divisible by Hkv. Returns [B, Hq, Lq, Dv] in q's dtype. What is computed:
+// docs/attention_spec.md. Asynchronous on the current stream where the device is. Throws base::Error: kInvalidInput
+// with the shapes it got, kUnsupported for a mode or kernel that is not there (the message names those that are) or
+// cannot run this call.
 at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionContext& ctx);
 
 // What this build has.

@@ -8,11 +8,16 @@ namespace attention {
 
 const char* KindName(Kind kind) {
   switch (kind) {
-    case Kind::kSelf: return "self";
-    case Kind::kCross: return "cross";
-    case Kind::kJoint: return "joint";
-    case Kind::kText: return "text";
-    case Kind::kVAE: return "vae";
+    case Kind::kSelf:
+      return "self";
+    case Kind::kCross:
+      return "cross";
+    case Kind::kJoint:
+      return "joint";
+    case Kind::kText:
+      return "text";
+    case Kind::kVAE:
+      return "vae";
   }
   base::Fail(base::ErrorCode::kInternal, "attention kind ", static_cast<int>(kind));
 }
@@ -40,7 +45,9 @@ std::vector<Fallback> StatsRecorder::fallbacks() const {
 
 double StatsRecorder::sparsity() const {
   int64_t visible = 0, kept = 0, tiles = 0, skipped = 0;
-  auto sum = [](const std::vector<int64_t>& counts) { return std::accumulate(counts.begin(), counts.end(), int64_t{0}); };
+  auto sum = [](const std::vector<int64_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  };
   for (const CallRecord& call : denoising_calls_) {
     visible += sum(call.visible_blocks);
     kept += sum(call.kept_blocks);

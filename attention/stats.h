@@ -17,13 +17,13 @@ const char* PassName(Pass pass);  // "cond", "uncond"
 
 // One call of Attend. Counts as in docs/attention_spec.md, summed over the batch, one entry a query head.
 struct CallRecord {
-  int step = -1;   // -1 outside the denoising loop
-  int layer = 0;   // counts blocks from 0
+  int step = -1;  // -1 outside the denoising loop
+  int layer = 0;  // counts blocks from 0
   Kind kind = Kind::kSelf;
   Pass pass = Pass::kCond;
   std::string kernel;
-  std::string reason;      // why this kernel
-  bool fallback = false;   // another kernel would have been preferred
+  std::string reason;     // why this kernel
+  bool fallback = false;  // another kernel would have been preferred
   double seconds = 0;
   double predict_seconds = 0;
   std::vector<int64_t> visible_blocks, kept_blocks, pv_tiles, pv_skipped;

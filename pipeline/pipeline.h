@@ -18,9 +18,9 @@ struct ComponentInfo {
   std::string name;        // "transformer", "vae", "text_encoder", "tokenizer", "scheduler"
   std::string class_name;  // "WanTransformer3DModel", …
   int64_t parameters = 0;
-  int64_t bytes = 0;                              // of weights on disk
-  std::map<std::string, int64_t> dtypes;          // safetensors dtype name → number of tensors
-  std::vector<std::string> weight_files;          // absolute, in order of name
+  int64_t bytes = 0;                                       // of weights on disk
+  std::map<std::string, int64_t> dtypes;                   // safetensors dtype name → number of tensors
+  std::vector<std::string> weight_files;                   // absolute, in order of name
   std::vector<std::pair<std::string, std::string>> facts;  // for people: "layers" → "30", "heads" → "12 x 128", …
 };
 
@@ -43,7 +43,8 @@ struct ModelInfo {
   std::vector<ComponentInfo> components;
   SizeRules size_rules;
   FamilyDefaults defaults;
-  std::vector<std::string> config_files;  // absolute: model_index.json, every component's config, the tokenizer's files; in order of name
+  std::vector<std::string>
+      config_files;  // absolute: model_index.json, every component's config, the tokenizer's files; in order of name
   std::vector<std::string> notices;       // unknown keys that were ignored, and the like
   std::string scheduler;                  // "unipc" or "euler": what the folder asks for
   int64_t num_layers = 0, num_heads = 0;  // of the DiT
@@ -96,7 +97,8 @@ class Pipeline {
   virtual std::string device_name() const = 0;  // "cpu", "cuda:0"
   virtual std::string dtype_name() const = 0;   // of the DiT's products: "bfloat16", …
 
-  // Prompt to latents. Throws Error{kCancelled} within one DiT block of Progress::Cancel, Error{kNonFinite} with the step.
+  // Prompt to latents. Throws Error{kCancelled} within one DiT block of Progress::Cancel, Error{kNonFinite} with the
+  // step.
   virtual Denoised Denoise(const Request& request, Progress& progress) = 0;
 
   // Latents [C, T, h, w] to frames [F, H, W, 3] in 0…1 (RGB). Throws Error{kCancelled} within one VAE chunk,
@@ -106,7 +108,7 @@ class Pipeline {
   // Frames [F, H, W, 3] in 0…1 to the normalised latents that Decode takes (the mode of the VAE's posterior).
   virtual HostTensor Encode(const HostTensor& frames, Progress& progress) = 0;
 
-  virtual const StageSeconds& seconds() const = 0;             // accumulated since Open
+  virtual const StageSeconds& seconds() const = 0;  // accumulated since Open
   virtual const attention::StatsRecorder& attention_stats() const = 0;
 };
 

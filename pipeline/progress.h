@@ -12,13 +12,20 @@ enum class Stage { kLoadTextEncoder, kEncodePrompt, kLoadTransformer, kDenoise, 
 
 inline const char* StageName(Stage stage) {
   switch (stage) {
-    case Stage::kLoadTextEncoder: return "load text encoder";
-    case Stage::kEncodePrompt: return "encode prompt";
-    case Stage::kLoadTransformer: return "load transformer";
-    case Stage::kDenoise: return "denoise";
-    case Stage::kLoadVAE: return "load VAE";
-    case Stage::kDecode: return "decode";
-    case Stage::kWrite: return "write";
+    case Stage::kLoadTextEncoder:
+      return "load text encoder";
+    case Stage::kEncodePrompt:
+      return "encode prompt";
+    case Stage::kLoadTransformer:
+      return "load transformer";
+    case Stage::kDenoise:
+      return "denoise";
+    case Stage::kLoadVAE:
+      return "load VAE";
+    case Stage::kDecode:
+      return "decode";
+    case Stage::kWrite:
+      return "write";
   }
   return "?";
 }

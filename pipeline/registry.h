@@ -17,8 +17,8 @@ struct Family {
 
 const std::vector<Family>& Families();
 
-// The family of a folder's model_index.json. Throws Error{kInvalidInput} where there is none, Error{kUnsupported} with the
-// families that there are.
+// The family of a folder's model_index.json. Throws Error{kInvalidInput} where there is none, Error{kUnsupported} with
+// the families that there are.
 const Family& FamilyOf(const std::string& model_dir);
 
 }  // namespace pipeline

@@ -2,8 +2,8 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
@@ -42,7 +42,9 @@ c10::Device ChooseDevice(const std::string& name) {
     valid = ec == std::errc() && at == end && index >= 0 && index < 128;
   }
   Check(valid, ErrorCode::kInvalidInput, "device '", name, "' is none of auto, cpu, cuda, cuda:N");
-  Check(index < devices, ErrorCode::kUnsupported, "device ", name, " is not there: ", devices == 0 ? "no CUDA device with a working driver was found; use --device cpu" : base::StrCat("there are ", devices, " CUDA devices, counted from 0"));
+  Check(index < devices, ErrorCode::kUnsupported, "device ", name, " is not there: ",
+        devices == 0 ? "no CUDA device with a working driver was found; use --device cpu"
+                     : base::StrCat("there are ", devices, " CUDA devices, counted from 0"));
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
@@ -73,10 +75,14 @@ Runtime Runtime::Choose(const RuntimeOptions& options) {
 
 std::string Runtime::dtype_name() const {
   switch (dtype) {
-    case c10::kFloat: return "float32";
-    case c10::kBFloat16: return "bfloat16";
-    case c10::kHalf: return "float16";
-    default: Fail(ErrorCode::kInternal, "runtime dtype ", c10::toString(dtype));
+    case c10::kFloat:
+      return "float32";
+    case c10::kBFloat16:
+      return "bfloat16";
+    case c10::kHalf:
+      return "float16";
+    default:
+      Fail(ErrorCode::kInternal, "runtime dtype ", c10::toString(dtype));
   }
 }
 

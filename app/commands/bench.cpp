@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <chrono>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -91,7 +91,8 @@ Job PrepareBenchJob(const ParsedFlags& flags, const std::string& folder) {
 }
 
 std::vector<Row> Measure(const Job& job, int repeat, pipeline::Progress& progress, std::string& where) {
-  std::vector<Row> rows = {{"load", {}}, {"encode prompt", {}}, {"step", {}}, {"denoise", {}}, {"decode", {}}, {"total", {}}, {"write", {}}};
+  std::vector<Row> rows = {{"load", {}},   {"encode prompt", {}}, {"step", {}}, {"denoise", {}},
+                           {"decode", {}}, {"total", {}},         {"write", {}}};
   for (int i = 0; i < repeat; ++i) {
     const auto pipeline = pipeline::Pipeline::Open(job.model.path, RuntimeOptionsOf(job.settings));
     const pipeline::Denoised denoised = pipeline->Denoise(RequestOf(job), progress);
@@ -100,7 +101,8 @@ std::vector<Row> Measure(const Job& job, int repeat, pipeline::Progress& progres
     pipeline::WriteMedia(job.files.outputs[0], pipeline::ViewOf(frames), VideoOptionsOf(job), progress);
     const double write = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const pipeline::StageSeconds& s = pipeline->seconds();
-    const double values[] = {s.load, s.encode_prompt, 0, s.denoise, s.decode, s.encode_prompt + s.denoise + s.decode, write};
+    const double values[] = {s.load, s.encode_prompt, 0, s.denoise, s.decode, s.encode_prompt + s.denoise + s.decode,
+                             write};
     for (size_t row = 0; row < rows.size(); ++row) {
       if (rows[row].stage == "step") {
         rows[row].seconds.insert(rows[row].seconds.end(), s.steps.begin(), s.steps.end());
@@ -117,7 +119,8 @@ void WriteCSV(const std::string& path, const std::vector<Row>& rows, double peak
   base::AtomicFile file(path);
   file.Write("stage,median_s,min_s,runs\n");
   for (const Row& row : rows) {
-    file.Write(base::StrCat(row.stage, ",", Median(row.seconds), ",", Least(row.seconds), ",", row.seconds.size(), "\n"));
+    file.Write(
+        base::StrCat(row.stage, ",", Median(row.seconds), ",", Least(row.seconds), ",", row.seconds.size(), "\n"));
   }
   file.Write(base::StrCat("peak_memory_mb,", peak_mb, ",", peak_mb, ",1\n"));
   file.Commit();
@@ -138,8 +141,9 @@ int RunBench(const std::vector<std::string>& args) {
     return kExitDone;
   }
   errors.ThrowIfAny();
-  base::Check(flags.positionals.size() == 1 && (flags.positionals[0] == "pipeline" || flags.positionals[0] == "attention"),
-              ErrorCode::kInvalidInput, "sparge bench takes one of: pipeline");
+  base::Check(
+      flags.positionals.size() == 1 && (flags.positionals[0] == "pipeline" || flags.positionals[0] == "attention"),
+      ErrorCode::kInvalidInput, "sparge bench takes one of: pipeline");
   base::Check(flags.positionals[0] == "pipeline", ErrorCode::kUnsupported,
               "`sparge bench attention` is not there yet; there is: pipeline");
   const int repeat = ParseRepeat(flags);
@@ -154,12 +158,14 @@ int RunBench(const std::vector<std::string>& args) {
   const std::vector<Row> rows = Measure(job, repeat, progress, where);
   const double peak_mb = static_cast<double>(PeakMemoryBytes()) / (1 << 20);
   const EffectiveSettings& s = job.settings;
-  std::printf("sparge, %s, %d threads, %lld x %lld x %lld, %lld steps\n", where.c_str(), pipeline::DetectRuntime().threads,
-              static_cast<long long>(s.Int("width")), static_cast<long long>(s.Int("height")),
-              static_cast<long long>(s.Int("frames")), static_cast<long long>(s.Int("steps")));
+  std::printf("sparge, %s, %d threads, %lld x %lld x %lld, %lld steps\n", where.c_str(),
+              pipeline::DetectRuntime().threads, static_cast<long long>(s.Int("width")),
+              static_cast<long long>(s.Int("height")), static_cast<long long>(s.Int("frames")),
+              static_cast<long long>(s.Int("steps")));
   std::printf("%-16s%10s%10s%6s\n", "stage", "median s", "min s", "runs");
   for (const Row& row : rows) {
-    std::printf("%-16s%10.3f%10.3f%6zu\n", row.stage.c_str(), Median(row.seconds), Least(row.seconds), row.seconds.size());
+    std::printf("%-16s%10.3f%10.3f%6zu\n", row.stage.c_str(), Median(row.seconds), Least(row.seconds),
+                row.seconds.size());
   }
   std::printf("peak memory %.0f MB\n", peak_mb);
   if (csv != flags.flags.end()) WriteCSV(csv->second, rows, peak_mb);

@@ -13,27 +13,38 @@ using base::ErrorCode;
 int ExitStatusOf(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidInput:
-    case ErrorCode::kUnsupported: return kExitBadInput;
-    case ErrorCode::kCancelled: return kExitCancelled;
+    case ErrorCode::kUnsupported:
+      return kExitBadInput;
+    case ErrorCode::kCancelled:
+      return kExitCancelled;
     case ErrorCode::kIo:
     case ErrorCode::kOutOfMemory:
     case ErrorCode::kDevice:
     case ErrorCode::kNonFinite:
-    case ErrorCode::kInternal: return kExitFailed;
+    case ErrorCode::kInternal:
+      return kExitFailed;
   }
   return kExitFailed;
 }
 
 const char* CauseName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidInput: return "invalid_input";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kOutOfMemory: return "out_of_memory";
-    case ErrorCode::kDevice: return "device";
-    case ErrorCode::kNonFinite: return "non_finite";
-    case ErrorCode::kCancelled: return "cancelled";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kInvalidInput:
+      return "invalid_input";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kOutOfMemory:
+      return "out_of_memory";
+    case ErrorCode::kDevice:
+      return "device";
+    case ErrorCode::kNonFinite:
+      return "non_finite";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }

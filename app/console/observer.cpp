@@ -18,10 +18,14 @@ namespace {
 // The words for one unit of a stage's work.
 const char* UnitOf(pipeline::Stage stage) {
   switch (stage) {
-    case pipeline::Stage::kDenoise: return "step";
-    case pipeline::Stage::kDecode: return "chunk";
-    case pipeline::Stage::kWrite: return "frame";
-    default: return "part";
+    case pipeline::Stage::kDenoise:
+      return "step";
+    case pipeline::Stage::kDecode:
+      return "chunk";
+    case pipeline::Stage::kWrite:
+      return "frame";
+    default:
+      return "part";
   }
 }
 

@@ -46,8 +46,8 @@ namespace {
 
 bool IsTensors(const std::string& path) { return pipeline::KindOfOutput(path) == pipeline::OutputKind::kTensors; }
 
-// From noise, the VAE's own factors decide what comes out; a folder whose config says other factors than its layers have
-// gives other sizes than were asked for, in diffusers too.
+// From noise, the VAE's own factors decide what comes out; a folder whose config says other factors than its layers
+// have gives other sizes than were asked for, in diffusers too.
 void CheckFrames(const Job& job, const pipeline::HostTensor& frames, JobObserver& observer) {
   const EffectiveSettings& s = job.settings;
   base::Check(frames.shape.size() == 4 && frames.shape[3] == 3, ErrorCode::kInternal, "decoding gave no RGB frames");

@@ -38,21 +38,30 @@ std::string Entry(const std::string& flag, const std::string& text) {
 
 std::string ValueWord(const Setting& setting) {
   switch (setting.type) {
-    case SettingType::kText: return "TEXT";
+    case SettingType::kText:
+      return "TEXT";
     case SettingType::kPath:
-    case SettingType::kPaths: return setting.key == "out" || setting.key == "log" ? "FILE" : "PATH";
+    case SettingType::kPaths:
+      return setting.key == "out" || setting.key == "log" ? "FILE" : "PATH";
     case SettingType::kInt:
-    case SettingType::kNumber: return setting.unit == "px" ? "PX" : setting.unit == "GiB" ? "GIB" : "N";
-    case SettingType::kBool: return "on|off";
+    case SettingType::kNumber:
+      return setting.unit == "px" ? "PX" : setting.unit == "GiB" ? "GIB" : "N";
+    case SettingType::kBool:
+      return "on|off";
     case SettingType::kEnum: {
       const std::string choices = Join(Split(setting.choices, ' '), "|");
       return choices.size() <= 16 ? choices : "NAME";
     }
-    case SettingType::kSeed: return "N|random";
-    case SettingType::kIndexList: return "LIST";
-    case SettingType::kDevice: return "DEVICE";
-    case SettingType::kMemory: return "auto|GIB";
-    case SettingType::kRules: return "RULES";
+    case SettingType::kSeed:
+      return "N|random";
+    case SettingType::kIndexList:
+      return "LIST";
+    case SettingType::kDevice:
+      return "DEVICE";
+    case SettingType::kMemory:
+      return "auto|GIB";
+    case SettingType::kRules:
+      return "RULES";
   }
   return "";
 }

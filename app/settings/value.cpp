@@ -136,18 +136,30 @@ std::string CheckedPath(const Setting& setting, std::string_view text) {
 
 Value ParseText(const Setting& setting, std::string_view text) {
   switch (setting.type) {
-    case kText: return CheckedText(setting, text);
-    case kPath: return CheckedPath(setting, text);
-    case kPaths: return Value::array({CheckedPath(setting, text)});
-    case kInt: return ParseInt(setting, text);
-    case kNumber: return ParseNumber(setting, text);
-    case kBool: return ParseBool(setting, text);
-    case kEnum: return ParseEnum(setting, text);
-    case kSeed: return text == "random" ? Value("random") : ParseInt(setting, text);
-    case kIndexList: return ParseIndexList(setting, text);
-    case kDevice: return ParseDevice(setting, text);
-    case kMemory: return text == "auto" ? Value("auto") : ParseNumber(setting, text);
-    case kRules: return CheckedText(setting, text);
+    case kText:
+      return CheckedText(setting, text);
+    case kPath:
+      return CheckedPath(setting, text);
+    case kPaths:
+      return Value::array({CheckedPath(setting, text)});
+    case kInt:
+      return ParseInt(setting, text);
+    case kNumber:
+      return ParseNumber(setting, text);
+    case kBool:
+      return ParseBool(setting, text);
+    case kEnum:
+      return ParseEnum(setting, text);
+    case kSeed:
+      return text == "random" ? Value("random") : ParseInt(setting, text);
+    case kIndexList:
+      return ParseIndexList(setting, text);
+    case kDevice:
+      return ParseDevice(setting, text);
+    case kMemory:
+      return text == "auto" ? Value("auto") : ParseNumber(setting, text);
+    case kRules:
+      return CheckedText(setting, text);
   }
   base::Fail(ErrorCode::kInternal, setting.key, ": a type without a reader");
 }
@@ -239,7 +251,8 @@ std::string CanonicalJSON(const nlohmann::json& value) {
     case nlohmann::json::value_t::number_float:
       base::Check(std::isfinite(value.get<double>()), ErrorCode::kInternal, "JSON cannot hold ", value.get<double>());
       return ShortestNumber(value.get<double>());
-    default: return value.dump();
+    default:
+      return value.dump();
   }
 }
 

@@ -127,22 +127,32 @@ ErrorCode CodeOf(int error_number) {
     case ENAMETOOLONG:
     case ELOOP:
     case ENOENT:
-    case EINVAL: return ErrorCode::kInvalidInput;
-    default: return ErrorCode::kIo;
+    case EINVAL:
+      return ErrorCode::kInvalidInput;
+    default:
+      return ErrorCode::kIo;
   }
 }
 
 const char* Remedy(int error_number) {
   switch (error_number) {
-    case ENOSPC: return "free some space there, or write to another disk";
-    case EDQUOT: return "your disk quota there is used up: free some space, or write to another disk";
+    case ENOSPC:
+      return "free some space there, or write to another disk";
+    case EDQUOT:
+      return "your disk quota there is used up: free some space, or write to another disk";
     case EACCES:
-    case EPERM: return "choose a folder that you may write to, or change its permissions";
-    case EROFS: return "the file system is mounted read-only: write to another disk";
-    case ENAMETOOLONG: return "choose a shorter name";
-    case ENOTDIR: return "a part of the path is a file, not a folder: choose another path";
-    case EFBIG: return "the file system or a limit (ulimit -f) does not allow files of this size";
-    default: return "check the disk, or write to another one";
+    case EPERM:
+      return "choose a folder that you may write to, or change its permissions";
+    case EROFS:
+      return "the file system is mounted read-only: write to another disk";
+    case ENAMETOOLONG:
+      return "choose a shorter name";
+    case ENOTDIR:
+      return "a part of the path is a file, not a folder: choose another path";
+    case EFBIG:
+      return "the file system or a limit (ulimit -f) does not allow files of this size";
+    default:
+      return "check the disk, or write to another one";
   }
 }
 

@@ -12,10 +12,10 @@ enum class ErrorCode {
   kUnsupported,   // right, but not something this build or version does; the message says what there is
   kIo,            // a disk that is full, a file that breaks or vanishes while it is used
   kOutOfMemory,
-  kDevice,        // CUDA and its driver
-  kNonFinite,     // NaN or infinity in latents or frames
+  kDevice,     // CUDA and its driver
+  kNonFinite,  // NaN or infinity in latents or frames
   kCancelled,
-  kInternal,      // a defect of ours
+  kInternal,  // a defect of ours
 };
 
 // The one exception type of the project. The message is one sentence for a person: what was got,

@@ -23,7 +23,8 @@ at::Tensor RMSNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return weight * out;
 }
 
-// Bidirectional relative position buckets [L, L] int64: half of them for each sign, a quarter exact, the rest logarithmic.
+// Bidirectional relative position buckets [L, L] int64: half of them for each sign, a quarter exact, the rest
+// logarithmic.
 at::Tensor RelativeBuckets(int64_t length, int64_t num_buckets, int64_t max_distance, at::Device device) {
   const at::TensorOptions options = at::TensorOptions().dtype(at::kLong).device(device);
   const at::Tensor position = at::arange(length, options);
@@ -32,7 +33,8 @@ at::Tensor RelativeBuckets(int64_t length, int64_t num_buckets, int64_t max_dist
   const at::Tensor sign = (relative > 0).to(at::kLong) * half;
   relative = relative.abs();
   const double span = std::log(static_cast<double>(max_distance) / static_cast<double>(max_exact));
-  const at::Tensor ratio = at::log(relative.to(at::kFloat) / static_cast<double>(max_exact)) / span * static_cast<double>(half - max_exact);
+  const at::Tensor ratio =
+      at::log(relative.to(at::kFloat) / static_cast<double>(max_exact)) / span * static_cast<double>(half - max_exact);
   const at::Tensor large = at::clamp_max(max_exact + ratio.to(at::kLong), half - 1);
   return sign + at::where(relative < max_exact, relative, large);
 }
@@ -53,7 +55,8 @@ double LowestFinite(at::ScalarType dtype) {
 at::Tensor ClampHalf(const at::Tensor& x) {
   if (x.scalar_type() != at::kHalf) return x;
   const double max = std::numeric_limits<at::Half>::max();
-  const at::Tensor limit = at::where(at::isinf(x).any(), at::scalar_tensor(max - 1000, x.options()), at::scalar_tensor(max, x.options()));
+  const at::Tensor limit =
+      at::where(at::isinf(x).any(), at::scalar_tensor(max - 1000, x.options()), at::scalar_tensor(max, x.options()));
   return at::clamp(x, -limit, limit);
 }
 
@@ -71,22 +74,30 @@ UMT5Config UMT5Config::Parse(Config& config) {
   c.num_buckets = config.Int("relative_attention_num_buckets", 32, 4, 65536);
   c.max_distance = config.Int("relative_attention_max_distance", 128, 2, kMax);
   c.eps = config.Number("layer_norm_epsilon", 1e-6);
-  if (c.max_distance <= c.num_buckets / 4) config.Fail("relative_attention_max_distance", "is not above a quarter of the buckets");
+  if (c.max_distance <= c.num_buckets / 4)
+    config.Fail("relative_attention_max_distance", "is not above a quarter of the buckets");
   const std::string forward = config.String("feed_forward_proj", "gated-gelu");
   c.gated = forward.rfind("gated-", 0) == 0;
   c.activation = forward == "gated-gelu" ? "gelu_new" : c.gated ? forward.substr(6) : forward;
   const std::vector<std::string> known = {"relu", "gelu", "gelu_new", "silu"};
-  Check(std::find(known.begin(), known.end(), c.activation) != known.end(), ErrorCode::kUnsupported, config.path(), ": feed_forward_proj '", forward,
+  Check(std::find(known.begin(), known.end(), c.activation) != known.end(), ErrorCode::kUnsupported, config.path(),
+        ": feed_forward_proj '", forward,
         "' is not supported; there are relu, gelu, gelu_new, silu, each also as gated-…");
-  config.Ignore({"architectures", "classifier_dropout", "decoder_start_token_id", "dense_act_fn", "dropout_rate", "dtype", "torch_dtype", "eos_token_id", "initializer_factor", "is_decoder",
-                 "is_encoder_decoder", "is_gated_act", "model_type", "num_decoder_layers", "output_past", "pad_token_id", "scalable_attention", "tie_word_embeddings", "tokenizer_class",
-                 "transformers_version", "use_cache"});
+  config.Ignore({"architectures",   "classifier_dropout",   "decoder_start_token_id",
+                 "dense_act_fn",    "dropout_rate",         "dtype",
+                 "torch_dtype",     "eos_token_id",         "initializer_factor",
+                 "is_decoder",      "is_encoder_decoder",   "is_gated_act",
+                 "model_type",      "num_decoder_layers",   "output_past",
+                 "pad_token_id",    "scalable_attention",   "tie_word_embeddings",
+                 "tokenizer_class", "transformers_version", "use_cache"});
   return c;
 }
 
 bool UMT5Encoder::KeepsFloat32InHalf(const std::string& name) { return name.find(".wo.") != std::string::npos; }
 
-bool UMT5Encoder::Ignores(const std::string& name) { return name.rfind("decoder.", 0) == 0 || name == "lm_head.weight"; }
+bool UMT5Encoder::Ignores(const std::string& name) {
+  return name.rfind("decoder.", 0) == 0 || name == "lm_head.weight";
+}
 
 UMT5Encoder::UMT5Encoder(const UMT5Config& config, WeightLoader& loader) : config_(config) {
   const int64_t d = config.d_model, inner = config.num_heads * config.d_kv;
@@ -99,7 +110,8 @@ UMT5Encoder::UMT5Encoder(const UMT5Config& config, WeightLoader& loader) : confi
     block.k = Linear::Load(loader, attention + "k", d, inner, false);
     block.v = Linear::Load(loader, attention + "v", d, inner, false);
     block.o = Linear::Load(loader, attention + "o", inner, d, false);
-    block.position_bias = loader.Get(attention + "relative_attention_bias.weight", {config.num_buckets, config.num_heads});
+    block.position_bias =
+        loader.Get(attention + "relative_attention_bias.weight", {config.num_buckets, config.num_heads});
     block.attention_norm = loader.Get(name + "0.layer_norm.weight", {d});
     block.wi = Linear::Load(loader, dense + (config.gated ? "wi_0" : "wi"), d, config.d_ff, false);
     if (config.gated) block.wi_gate = Linear::Load(loader, dense + "wi_1", d, config.d_ff, false);
@@ -117,15 +129,18 @@ at::Tensor UMT5Encoder::Activate(const at::Tensor& x) const {
   return GeluNew(x);
 }
 
-at::Tensor UMT5Encoder::RunBlock(const Block& block, at::Tensor x, const at::Tensor& buckets, const at::Tensor& visible, const attention::AttentionContext& ctx) const {
+at::Tensor UMT5Encoder::RunBlock(const Block& block, at::Tensor x, const at::Tensor& buckets, const at::Tensor& visible,
+                                 const attention::AttentionContext& ctx) const {
   auto heads = [&](const at::Tensor& t) { return t.view({1, -1, config_.num_heads, config_.d_kv}).transpose(1, 2); };
   attention::AttentionContext call = ctx;
   call.scale = 1.0;  // T5 folds 1/sqrt(d) into its initialisation
   const at::Tensor bias = at::embedding(block.position_bias, buckets).permute({2, 0, 1}).unsqueeze(0);
-  call.bias = at::where(visible, bias, at::scalar_tensor(LowestFinite(bias.scalar_type()), bias.options())).contiguous();
+  call.bias =
+      at::where(visible, bias, at::scalar_tensor(LowestFinite(bias.scalar_type()), bias.options())).contiguous();
 
   const at::Tensor normed = RMSNorm(x, block.attention_norm, config_.eps);
-  const at::Tensor out = attention::Attend(heads(block.q(normed)), heads(block.k(normed)), heads(block.v(normed)), call);
+  const at::Tensor out =
+      attention::Attend(heads(block.q(normed)), heads(block.k(normed)), heads(block.v(normed)), call);
   x = ClampHalf(x + block.o(out.transpose(1, 2).reshape({1, -1, config_.num_heads * config_.d_kv})));
 
   const at::Tensor in = RMSNorm(x, block.ffn_norm, config_.eps);
@@ -134,12 +149,15 @@ at::Tensor UMT5Encoder::RunBlock(const Block& block, at::Tensor x, const at::Ten
   return ClampHalf(x + block.wo(h.to(block.wo.weight.scalar_type())));
 }
 
-at::Tensor UMT5Encoder::Forward(const std::vector<int32_t>& ids, int64_t length, const attention::AttentionContext& ctx, Progress& progress) const {
+at::Tensor UMT5Encoder::Forward(const std::vector<int32_t>& ids, int64_t length, const attention::AttentionContext& ctx,
+                                Progress& progress) const {
   for (int32_t id : ids)
-    Check(id >= 0 && id < config_.vocab_size, ErrorCode::kInvalidInput, "the tokenizer gives id ", id, ", but the text encoder's vocabulary has ", config_.vocab_size, " entries; they are not of one model");
+    Check(id >= 0 && id < config_.vocab_size, ErrorCode::kInvalidInput, "the tokenizer gives id ", id,
+          ", but the text encoder's vocabulary has ", config_.vocab_size, " entries; they are not of one model");
   const at::Tensor tokens = at::tensor(ids, at::kInt).to(at::kLong).unsqueeze(0).to(embedding_.device());
   at::Tensor x = at::embedding(embedding_, tokens);
-  const at::Tensor buckets = RelativeBuckets(tokens.size(1), config_.num_buckets, config_.max_distance, embedding_.device());
+  const at::Tensor buckets =
+      RelativeBuckets(tokens.size(1), config_.num_buckets, config_.max_distance, embedding_.device());
   const at::Tensor visible = at::arange(tokens.size(1), tokens.options()) < length;  // keys, for every query
   for (size_t i = 0; i < blocks_.size(); ++i) {
     progress.ThrowIfCancelled();

@@ -34,10 +34,11 @@ class UMT5Encoder {
   // A full UMT5 checkpoint's decoder is not used.
   static bool Ignores(const std::string& name);
 
-  // Padded token ids [L], of which the first `length` count → [1, length, d_model]. The padding is masked out of every row
-  // and could be left away; it is carried along so that the products have diffusers' shapes and thus its bits.
+  // Padded token ids [L], of which the first `length` count → [1, length, d_model]. The padding is masked out of every
+  // row and could be left away; it is carried along so that the products have diffusers' shapes and thus its bits.
   // Throws Error{kInvalidInput} when an id is outside the vocabulary, Error{kCancelled} between layers.
-  at::Tensor Forward(const std::vector<int32_t>& ids, int64_t length, const attention::AttentionContext& ctx, Progress& progress) const;
+  at::Tensor Forward(const std::vector<int32_t>& ids, int64_t length, const attention::AttentionContext& ctx,
+                     Progress& progress) const;
 
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
   const UMT5Config& config() const { return config_; }
@@ -50,7 +51,8 @@ class UMT5Encoder {
     Linear wi, wi_gate, wo;    // wi_gate only when gated
   };
   at::Tensor Activate(const at::Tensor& x) const;
-  at::Tensor RunBlock(const Block& block, at::Tensor x, const at::Tensor& buckets, const at::Tensor& visible, const attention::AttentionContext& ctx) const;
+  at::Tensor RunBlock(const Block& block, at::Tensor x, const at::Tensor& buckets, const at::Tensor& visible,
+                      const attention::AttentionContext& ctx) const;
 
   UMT5Config config_;
   at::Tensor embedding_, final_norm_;

@@ -59,7 +59,9 @@ constexpr size_t kPixel = 3;
 void Filter(int type, const uint8_t* row, const uint8_t* above, size_t bytes, uint8_t* out) {
   const uint8_t *left = row - kPixel, *corner = above - kPixel;
   switch (type) {
-    case 0: std::copy(row, row + bytes, out); break;
+    case 0:
+      std::copy(row, row + bytes, out);
+      break;
     case 1:
       for (size_t i = 0; i < bytes; ++i) out[i] = static_cast<uint8_t>(row[i] - left[i]);
       break;

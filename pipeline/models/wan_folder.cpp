@@ -23,25 +23,31 @@ std::string ComponentClass(const nlohmann::json& index, const std::string& name)
 }
 
 // Throws unless the component is there with one of the classes that run.
-std::string RequireComponent(const nlohmann::json& index, const std::string& path, const std::string& name, const std::vector<std::string>& classes) {
+std::string RequireComponent(const nlohmann::json& index, const std::string& path, const std::string& name,
+                             const std::vector<std::string>& classes) {
   const std::string found = ComponentClass(index, name);
-  Check(!found.empty(), ErrorCode::kInvalidInput, path, ": has no component '", name, "'; a Wan text-to-video folder needs transformer, vae, text_encoder, tokenizer and scheduler");
+  Check(!found.empty(), ErrorCode::kInvalidInput, path, ": has no component '", name,
+        "'; a Wan text-to-video folder needs transformer, vae, text_encoder, tokenizer and scheduler");
   std::string known;
   for (const std::string& candidate : classes) known += (known.empty() ? "" : ", ") + candidate;
-  Check(std::find(classes.begin(), classes.end(), found) != classes.end(), ErrorCode::kUnsupported, path, ": component '", name, "' is a ", found, ", which is not supported; there is: ", known);
+  Check(std::find(classes.begin(), classes.end(), found) != classes.end(), ErrorCode::kUnsupported, path,
+        ": component '", name, "' is a ", found, ", which is not supported; there is: ", known);
   return found;
 }
 
 void RefuseOtherPipelines(const nlohmann::json& index, const std::string& path) {
   static const char* const kKnown[] = {"scheduler", "text_encoder", "tokenizer", "transformer", "vae"};
   for (const auto& [name, value] : index.items()) {
-    if (name.empty() || name[0] == '_' || std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown)) continue;
+    if (name.empty() || name[0] == '_' || std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown))
+      continue;
     const std::string component = ComponentClass(index, name);
-    Check(component.empty(), ErrorCode::kUnsupported, path, ": component '", name, "' (", component, ") is not supported; text-to-video with one transformer is what runs today");
+    Check(component.empty(), ErrorCode::kUnsupported, path, ": component '", name, "' (", component,
+          ") is not supported; text-to-video with one transformer is what runs today");
   }
   const bool experts = index.contains("boundary_ratio") && !index["boundary_ratio"].is_null();
   Check(!experts, ErrorCode::kUnsupported, path, ": boundary_ratio (two transformers) is not supported");
-  const bool expand = index.contains("expand_timesteps") && index["expand_timesteps"] != nlohmann::json(false) && !index["expand_timesteps"].is_null();
+  const bool expand = index.contains("expand_timesteps") && index["expand_timesteps"] != nlohmann::json(false) &&
+                      !index["expand_timesteps"].is_null();
   Check(!expand, ErrorCode::kUnsupported, path, ": expand_timesteps (the Wan 2.2 TI2V kind) is not supported");
 }
 
@@ -91,8 +97,11 @@ WanFolder WanFolder::Open(const std::string& model_dir) {
   const std::string transformer_class = RequireComponent(index, index_path, "transformer", {"WanTransformer3DModel"});
   const std::string vae_class = RequireComponent(index, index_path, "vae", {"AutoencoderKLWan"});
   const std::string encoder_class = RequireComponent(index, index_path, "text_encoder", {"UMT5EncoderModel"});
-  folder.tokenizer_class = RequireComponent(index, index_path, "tokenizer", {"T5Tokenizer", "T5TokenizerFast", "TokenizersBackend", "PreTrainedTokenizerFast"});
-  const std::string scheduler_class = RequireComponent(index, index_path, "scheduler", {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"});
+  folder.tokenizer_class =
+      RequireComponent(index, index_path, "tokenizer",
+                       {"T5Tokenizer", "T5TokenizerFast", "TokenizersBackend", "PreTrainedTokenizerFast"});
+  const std::string scheduler_class =
+      RequireComponent(index, index_path, "scheduler", {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"});
 
   Config scheduler = Config::Read(info.path + "/scheduler/scheduler_config.json");
   folder.sampler = SamplerConfig::Parse(scheduler_class, scheduler);
@@ -107,28 +116,38 @@ WanFolder WanFolder::Open(const std::string& model_dir) {
     info.config_files.push_back(config->path());
   }
   info.config_files.push_back(index_path);
-  for (const char* name : {"spiece.model", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+  for (const char* name : {"spiece.model", "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "added_tokens.json"}) {
     const std::string path = info.path + "/tokenizer/" + name;
     if (fs::exists(path)) info.config_files.push_back(path);
   }
   std::sort(info.config_files.begin(), info.config_files.end());
-  Check(folder.transformer.in_channels == folder.vae.z_dim && folder.transformer.out_channels == folder.vae.z_dim, ErrorCode::kInvalidInput, transformer.path(), ": in_channels ",
-        folder.transformer.in_channels, " and out_channels ", folder.transformer.out_channels, " do not fit the VAE's z_dim ", folder.vae.z_dim);
-  Check(folder.transformer.text_dim == folder.text_encoder.d_model, ErrorCode::kInvalidInput, transformer.path(), ": text_dim ", folder.transformer.text_dim,
-        " does not fit the text encoder's d_model ", folder.text_encoder.d_model);
+  Check(folder.transformer.in_channels == folder.vae.z_dim && folder.transformer.out_channels == folder.vae.z_dim,
+        ErrorCode::kInvalidInput, transformer.path(), ": in_channels ", folder.transformer.in_channels,
+        " and out_channels ", folder.transformer.out_channels, " do not fit the VAE's z_dim ", folder.vae.z_dim);
+  Check(folder.transformer.text_dim == folder.text_encoder.d_model, ErrorCode::kInvalidInput, transformer.path(),
+        ": text_dim ", folder.transformer.text_dim, " does not fit the text encoder's d_model ",
+        folder.text_encoder.d_model);
 
-  auto check = [&](WeightFiles& files, const std::string& name, const std::string& stem, auto declare, bool (*ignored)(const std::string&)) {
+  auto check = [&](WeightFiles& files, const std::string& name, const std::string& stem, auto declare,
+                   bool (*ignored)(const std::string&)) {
     files = WeightFiles::Open(info.path + "/" + name, stem);
     WeightLoader loader;
     declare(loader);
     CheckWeights(files, loader, info.path + "/" + name, ignored);
   };
-  check(folder.text_encoder_files, "text_encoder", "model", [&](WeightLoader& l) { UMT5Encoder(folder.text_encoder, l); }, UMT5Encoder::Ignores);
-  check(folder.transformer_files, "transformer", "diffusion_pytorch_model", [&](WeightLoader& l) { WanTransformer(folder.transformer, l); }, WanTransformer::Ignores);
-  check(folder.vae_files, "vae", "diffusion_pytorch_model", [&](WeightLoader& l) { WanVAE(folder.vae, l); }, nullptr);
+  check(
+      folder.text_encoder_files, "text_encoder", "model", [&](WeightLoader& l) { UMT5Encoder(folder.text_encoder, l); },
+      UMT5Encoder::Ignores);
+  check(
+      folder.transformer_files, "transformer", "diffusion_pytorch_model",
+      [&](WeightLoader& l) { WanTransformer(folder.transformer, l); }, WanTransformer::Ignores);
+  check(
+      folder.vae_files, "vae", "diffusion_pytorch_model", [&](WeightLoader& l) { WanVAE(folder.vae, l); }, nullptr);
 
   folder.tokenizer_dir = info.path + "/tokenizer";
-  Check(fs::is_directory(folder.tokenizer_dir), ErrorCode::kInvalidInput, folder.tokenizer_dir, ": is no folder; the model folder is incomplete");
+  Check(fs::is_directory(folder.tokenizer_dir), ErrorCode::kInvalidInput, folder.tokenizer_dir,
+        ": is no folder; the model folder is incomplete");
   const WanTransformerConfig& t = folder.transformer;
   const WanVAEConfig& v = folder.vae;
   ComponentInfo tokenizer, sampler;
@@ -137,19 +156,24 @@ WanFolder WanFolder::Open(const std::string& model_dir) {
   sampler.name = "scheduler";
   sampler.class_name = scheduler_class;
   sampler.facts = {{"flow shift", StrCat(folder.sampler.flow_shift)}};
-  if (folder.sampler.kind == "unipc") sampler.facts.emplace_back("solver", StrCat("order ", folder.sampler.solver_order, ", ", folder.sampler.solver_type));
+  if (folder.sampler.kind == "unipc")
+    sampler.facts.emplace_back("solver",
+                               StrCat("order ", folder.sampler.solver_order, ", ", folder.sampler.solver_type));
   ComponentInfo dit = Describe("transformer", transformer_class, folder.transformer_files);
   dit.facts = {{"layers", StrCat(t.num_layers)},
                {"heads", StrCat(t.num_heads, " x ", t.head_dim)},
                {"feed-forward", StrCat(t.ffn_dim)},
                {"patch (t, h, w)", StrCat(t.patch_size[0], ", ", t.patch_size[1], ", ", t.patch_size[2])}};
   ComponentInfo autoencoder = Describe("vae", vae_class, folder.vae_files);
-  autoencoder.facts = {{"latent channels", StrCat(v.z_dim)}, {"factor (t, h, w)", StrCat(v.scale_factor_temporal, ", ", v.scale_factor_spatial, ", ", v.scale_factor_spatial)}};
+  autoencoder.facts = {{"latent channels", StrCat(v.z_dim)},
+                       {"factor (t, h, w)",
+                        StrCat(v.scale_factor_temporal, ", ", v.scale_factor_spatial, ", ", v.scale_factor_spatial)}};
   ComponentInfo encoder = Describe("text_encoder", encoder_class, folder.text_encoder_files);
   encoder.facts = {{"layers", StrCat(folder.text_encoder.num_layers)},
                    {"heads", StrCat(folder.text_encoder.num_heads, " x ", folder.text_encoder.d_kv)},
                    {"vocabulary", StrCat(folder.text_encoder.vocab_size)}};
-  info.components = {std::move(dit), std::move(autoencoder), std::move(encoder), std::move(tokenizer), std::move(sampler)};
+  info.components = {std::move(dit), std::move(autoencoder), std::move(encoder), std::move(tokenizer),
+                     std::move(sampler)};
   info.size_rules = RulesOf(t, v);
   info.scheduler = folder.sampler.kind;
   info.num_layers = t.num_layers;

@@ -58,7 +58,9 @@ bool AllFinite(const at::Tensor& x) { return at::isfinite(x).all().item<bool>();
 class WanPipeline : public Pipeline {
  public:
   WanPipeline(WanFolder folder, const RuntimeOptions& options)
-      : folder_(std::move(folder)), runtime_(Runtime::Choose(options)), tokenizer_(OpenTokenizer(folder_.tokenizer_dir, folder_.tokenizer_class)) {}
+      : folder_(std::move(folder)),
+        runtime_(Runtime::Choose(options)),
+        tokenizer_(OpenTokenizer(folder_.tokenizer_dir, folder_.tokenizer_class)) {}
 
   const ModelInfo& info() const override { return folder_.info; }
   std::string device_name() const override { return runtime_.device_name(); }
@@ -72,12 +74,14 @@ class WanPipeline : public Pipeline {
 
  private:
   struct Prompt {
-    at::Tensor embeddings;  // [1, max_sequence_length, d_model], zeros past the prompt's length, the text encoder's dtype
+    at::Tensor
+        embeddings;  // [1, max_sequence_length, d_model], zeros past the prompt's length, the text encoder's dtype
     std::vector<std::string> notices;
   };
 
   template <class Model, class ModelConfig>
-  void Load(std::unique_ptr<Model>& model, const ModelConfig& config, const WeightFiles& files, WeightLoader::KeepFloat32 keep, Stage stage, Progress& progress) {
+  void Load(std::unique_ptr<Model>& model, const ModelConfig& config, const WeightFiles& files,
+            WeightLoader::KeepFloat32 keep, Stage stage, Progress& progress) {
     if (model) return;
     const Timed timed(seconds_.load);
     const int64_t total = static_cast<int64_t>(files.tensors().size());
@@ -95,7 +99,14 @@ class WanPipeline : public Pipeline {
   Prompt EncodePrompt(const std::string& text, int64_t max_length, Progress& progress);
   std::unique_ptr<Sampler> MakeSamplerFor(const Request& request) const;
   at::Tensor DrawNoise(const Request& request) const;
-  at::Tensor Velocity(const at::Tensor& input, const at::Tensor& timestep, const WanTransformer::TextContext& cond, const WanTransformer::TextContext* uncond, double guidance,
+  // What stays the same at every step of a clip.
+  struct Conditioning {
+    WanTransformer::TextContext cond, uncond;  // uncond only when guided
+    RotaryTable rotary;
+    double guidance = 1;
+    bool guided = false;
+  };
+  at::Tensor Velocity(const at::Tensor& input, const at::Tensor& timestep, const Conditioning& conditioning,
                       attention::AttentionContext ctx, Progress& progress) const;
   [[noreturn]] void FailNonFinite(const std::string& what, const WeightFiles& files) const;
   attention::AttentionContext Context(const attention::AttentionOptions* options) {
@@ -118,14 +129,20 @@ class WanPipeline : public Pipeline {
 
 void WanPipeline::CheckRequest(const Request& r) const {
   const SizeRules& rules = folder_.info.size_rules;
-  auto fits = [](int64_t value, int64_t first, int64_t multiple, int64_t max) { return value >= first && (value - first) % multiple == 0 && value <= max; };
-  Check(fits(r.width_px, rules.width_multiple, rules.width_multiple, rules.max_width) && fits(r.height_px, rules.height_multiple, rules.height_multiple, rules.max_height), ErrorCode::kInvalidInput,
-        "this model cannot do ", r.width_px, " x ", r.height_px, " pixels: width is a multiple of ", rules.width_multiple, " up to ", rules.max_width, ", height of ", rules.height_multiple, " up to ",
-        rules.max_height);
-  Check(fits(r.num_frames, rules.frames_first, rules.frames_multiple, rules.max_frames), ErrorCode::kInvalidInput, "this model cannot do ", r.num_frames, " frames: frames are ", rules.frames_first,
-        " + n·", rules.frames_multiple, " up to ", rules.max_frames);
+  auto fits = [](int64_t value, int64_t first, int64_t multiple, int64_t max) {
+    return value >= first && (value - first) % multiple == 0 && value <= max;
+  };
+  Check(fits(r.width_px, rules.width_multiple, rules.width_multiple, rules.max_width) &&
+            fits(r.height_px, rules.height_multiple, rules.height_multiple, rules.max_height),
+        ErrorCode::kInvalidInput, "this model cannot do ", r.width_px, " x ", r.height_px,
+        " pixels: width is a multiple of ", rules.width_multiple, " up to ", rules.max_width, ", height of ",
+        rules.height_multiple, " up to ", rules.max_height);
+  Check(fits(r.num_frames, rules.frames_first, rules.frames_multiple, rules.max_frames), ErrorCode::kInvalidInput,
+        "this model cannot do ", r.num_frames, " frames: frames are ", rules.frames_first, " + n·",
+        rules.frames_multiple, " up to ", rules.max_frames);
   Check(r.num_steps >= 1, ErrorCode::kInvalidInput, "steps is ", r.num_steps, ", expected at least 1");
-  Check(r.max_sequence_length >= 1, ErrorCode::kInvalidInput, "max_sequence_length is ", r.max_sequence_length, ", expected at least 1");
+  Check(r.max_sequence_length >= 1, ErrorCode::kInvalidInput, "max_sequence_length is ", r.max_sequence_length,
+        ", expected at least 1");
   attention::CheckOptions({r.attention_mode, r.attention_kernel});
 }
 
@@ -133,14 +150,16 @@ void WanPipeline::CheckRequest(const Request& r) const {
 bool WanPipeline::RoomForEverything() const {
   if (!runtime_.device.is_cpu()) return false;
   int64_t bytes = 0;
-  for (const ComponentInfo& component : folder_.info.components) bytes += component.parameters * static_cast<int64_t>(c10::elementSize(runtime_.dtype));
+  for (const ComponentInfo& component : folder_.info.components)
+    bytes += component.parameters * static_cast<int64_t>(c10::elementSize(runtime_.dtype));
   return 2 * bytes < AvailableMemoryBytes();
 }
 
 WanPipeline::Prompt WanPipeline::EncodePrompt(const std::string& text, int64_t max_length, Progress& progress) {
   const auto key = std::pair(text, max_length);
   if (auto found = prompts_.find(key); found != prompts_.end()) return found->second;
-  Load(text_encoder_, folder_.text_encoder, folder_.text_encoder_files, runtime_.dtype == at::kHalf ? UMT5Encoder::KeepsFloat32InHalf : nullptr, Stage::kLoadTextEncoder, progress);
+  Load(text_encoder_, folder_.text_encoder, folder_.text_encoder_files,
+       runtime_.dtype == at::kHalf ? UMT5Encoder::KeepsFloat32InHalf : nullptr, Stage::kLoadTextEncoder, progress);
 
   const Timed timed(seconds_.encode_prompt);
   Prompt prompt;
@@ -148,7 +167,8 @@ WanPipeline::Prompt WanPipeline::EncodePrompt(const std::string& text, int64_t m
   const std::vector<int32_t> all = tokenizer_->Encode(cleaned.text);
   const Tokenizer::Padded encoded = tokenizer_->EncodePadded(cleaned.text, max_length);
   if (static_cast<int64_t>(all.size()) > max_length)
-    prompt.notices.push_back(base::StrCat("the prompt has ", all.size(), " tokens; the model reads the first ", max_length, " (max_sequence_length)"));
+    prompt.notices.push_back(base::StrCat("the prompt has ", all.size(), " tokens; the model reads the first ",
+                                          max_length, " (max_sequence_length)"));
   static const attention::AttentionOptions dense;
   const at::Tensor hidden = text_encoder_->Forward(encoded.ids, encoded.length, Context(&dense), progress);
   if (!AllFinite(hidden)) FailNonFinite("the text encoder's output", folder_.text_encoder_files);
@@ -166,24 +186,29 @@ std::unique_ptr<Sampler> WanPipeline::MakeSamplerFor(const Request& request) con
 
 at::Tensor WanPipeline::DrawNoise(const Request& request) const {
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(request.seed));
-  const std::vector<int64_t> shape = {1, folder_.transformer.in_channels, (request.num_frames - 1) / folder_.vae.scale_factor_temporal + 1, request.height_px / folder_.vae.scale_factor_spatial,
-                                      request.width_px / folder_.vae.scale_factor_spatial};
+  const std::vector<int64_t> shape = {
+      1, folder_.transformer.in_channels, (request.num_frames - 1) / folder_.vae.scale_factor_temporal + 1,
+      request.height_px / folder_.vae.scale_factor_spatial, request.width_px / folder_.vae.scale_factor_spatial};
   return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat)).to(runtime_.device);
 }
 
-at::Tensor WanPipeline::Velocity(const at::Tensor& input, const at::Tensor& timestep, const WanTransformer::TextContext& cond, const WanTransformer::TextContext* uncond, double guidance,
+at::Tensor WanPipeline::Velocity(const at::Tensor& input, const at::Tensor& timestep, const Conditioning& conditioning,
                                  attention::AttentionContext ctx, Progress& progress) const {
   ctx.pass = attention::Pass::kCond;
-  const at::Tensor velocity = transformer_->Forward(input, timestep, cond, ctx, progress);
-  if (!uncond) return velocity;
+  const at::Tensor velocity =
+      transformer_->Forward(input, timestep, conditioning.cond, conditioning.rotary, ctx, progress);
+  if (!conditioning.guided) return velocity;
   ctx.pass = attention::Pass::kUncond;
-  const at::Tensor base = transformer_->Forward(input, timestep, *uncond, ctx, progress);
-  return base + guidance * (velocity - base);
+  const at::Tensor base =
+      transformer_->Forward(input, timestep, conditioning.uncond, conditioning.rotary, ctx, progress);
+  return base + conditioning.guidance * (velocity - base);
 }
 
 void WanPipeline::FailNonFinite(const std::string& what, const WeightFiles& files) const {
   const std::string weight = FindNonFinite(files);
-  Fail(ErrorCode::kNonFinite, what, " has NaN or infinite values", weight.empty() ? base::StrCat(" (dtype ", runtime_.dtype_name(), "; try --dtype float32)") : "; " + weight + " holds such values: fetch the model again");
+  Fail(ErrorCode::kNonFinite, what, " has NaN or infinite values",
+       weight.empty() ? base::StrCat(" (dtype ", runtime_.dtype_name(), "; try --dtype float32)")
+                      : "; " + weight + " holds such values: fetch the model again");
 }
 
 Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
@@ -203,25 +228,30 @@ Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
   progress.Update(Stage::kEncodePrompt, 1, 1);
   if (!RoomForEverything()) text_encoder_.reset();
 
-  Load(transformer_, folder_.transformer, folder_.transformer_files, WanTransformer::KeepsFloat32, Stage::kLoadTransformer, progress);
+  Load(transformer_, folder_.transformer, folder_.transformer_files, WanTransformer::KeepsFloat32,
+       Stage::kLoadTransformer, progress);
   const Timed timed(seconds_.denoise);
   const attention::AttentionOptions options{request.attention_mode, request.attention_kernel};
   attention::AttentionContext ctx = Context(&options);
   progress.Update(Stage::kDenoise, 0, request.num_steps);
-  const WanTransformer::TextContext text = transformer_->PrepareText(cond.embeddings.to(transformer_->dtype()), progress);
-  WanTransformer::TextContext negative_text;
-  if (guided) negative_text = transformer_->PrepareText(uncond.to(transformer_->dtype()), progress);
-
   const std::unique_ptr<Sampler> sampler = MakeSamplerFor(request);
   at::Tensor latents = DrawNoise(request);
+  Conditioning conditioning;
+  conditioning.guidance = request.guidance;
+  conditioning.guided = guided;
+  conditioning.rotary = transformer_->PreparePositions(latents);
+  conditioning.cond = transformer_->PrepareText(cond.embeddings.to(transformer_->dtype()), progress);
+  if (guided) conditioning.uncond = transformer_->PrepareText(uncond.to(transformer_->dtype()), progress);
   for (int64_t step = 0; step < sampler->num_steps(); ++step) {
     progress.ThrowIfCancelled();
     const Stopwatch watch;
     ctx.step = static_cast<int>(step);
     const at::Tensor timestep = sampler->timesteps()[step].expand({1});
-    const at::Tensor velocity = Velocity(latents.to(transformer_->dtype()), timestep, text, guided ? &negative_text : nullptr, request.guidance, ctx, progress);
+    const at::Tensor velocity = Velocity(latents.to(transformer_->dtype()), timestep, conditioning, ctx, progress);
     latents = sampler->Step(velocity, latents);
-    if (!AllFinite(latents)) FailNonFinite(base::StrCat("step ", step + 1, " of ", sampler->num_steps(), ": latents"), folder_.transformer_files);
+    if (!AllFinite(latents))
+      FailNonFinite(base::StrCat("step ", step + 1, " of ", sampler->num_steps(), ": latents"),
+                    folder_.transformer_files);
     result.sigmas.push_back(sampler->sigmas()[step].item<double>());
     seconds_.steps.push_back(watch.Seconds());
     progress.Update(Stage::kDenoise, step + 1, sampler->num_steps());
@@ -233,7 +263,8 @@ Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
 HostTensor WanPipeline::Decode(const HostTensor& latents, Progress& progress) {
   const c10::InferenceMode inference;
   const bool fits = latents.shape.size() == 4 && latents.shape[0] == folder_.vae.z_dim && latents.numel() > 0;
-  Check(fits, ErrorCode::kInvalidInput, "latents of shape ", at::IntArrayRef(latents.shape), " are not of this model; its VAE takes [", folder_.vae.z_dim, ", T, h, w]");
+  Check(fits, ErrorCode::kInvalidInput, "latents of shape ", at::IntArrayRef(latents.shape),
+        " are not of this model; its VAE takes [", folder_.vae.z_dim, ", T, h, w]");
   Load(vae_, folder_.vae, folder_.vae_files, nullptr, Stage::kLoadVAE, progress);
   const Timed timed(seconds_.decode);
   const at::Tensor input = FromHost(latents).unsqueeze(0);
@@ -249,8 +280,10 @@ HostTensor WanPipeline::Decode(const HostTensor& latents, Progress& progress) {
 HostTensor WanPipeline::Encode(const HostTensor& frames, Progress& progress) {
   const c10::InferenceMode inference;
   const int64_t multiple = folder_.vae.spatial_factor();
-  const bool fits = frames.shape.size() == 4 && frames.shape[3] == 3 && frames.numel() > 0 && frames.shape[1] % multiple == 0 && frames.shape[2] % multiple == 0;
-  Check(fits, ErrorCode::kInvalidInput, "frames of shape ", at::IntArrayRef(frames.shape), " cannot be encoded; the VAE takes [F, H, W, 3] with H and W multiples of ", multiple);
+  const bool fits = frames.shape.size() == 4 && frames.shape[3] == 3 && frames.numel() > 0 &&
+                    frames.shape[1] % multiple == 0 && frames.shape[2] % multiple == 0;
+  Check(fits, ErrorCode::kInvalidInput, "frames of shape ", at::IntArrayRef(frames.shape),
+        " cannot be encoded; the VAE takes [F, H, W, 3] with H and W multiples of ", multiple);
   Load(vae_, folder_.vae, folder_.vae_files, nullptr, Stage::kLoadVAE, progress);
   static const attention::AttentionOptions dense;
   const at::Tensor video = FromHost(frames).permute({3, 0, 1, 2}).unsqueeze(0) * 2 - 1;

@@ -46,7 +46,8 @@ WanTransformerConfig WanTransformerConfig::Parse(Config& config) {
   c.in_channels = config.Int("in_channels", 16, 1, 65536);
   // `out_channels or in_channels` in diffusers.
   c.out_channels = config.Int("out_channels", 16, 0, 65536);
-  if (c.out_channels == 0 || (config.json().contains("out_channels") && !config.Has("out_channels"))) c.out_channels = c.in_channels;
+  if (c.out_channels == 0 || (config.json().contains("out_channels") && !config.Has("out_channels")))
+    c.out_channels = c.in_channels;
   c.text_dim = config.Int("text_dim", 4096, 1, kMax);
   c.freq_dim = config.Int("freq_dim", 256, 2, kMax);
   c.ffn_dim = config.Int("ffn_dim", 13824, 1, kMax);
@@ -54,7 +55,8 @@ WanTransformerConfig WanTransformerConfig::Parse(Config& config) {
   c.cross_attn_norm = config.Bool("cross_attn_norm", true);
   c.eps = config.Number("eps", 1e-6);
   c.rope_max_seq_len = config.Int("rope_max_seq_len", 1024, 1, kMax);
-  config.Ignore({"qk_norm", "window_size", "add_img_emb"});  // the class takes qk_norm and uses RMSNorm across heads in any case
+  config.Ignore(
+      {"qk_norm", "window_size", "add_img_emb"});  // the class takes qk_norm and uses RMSNorm across heads in any case
   const std::string why = "only text-to-video models without an image branch run today";
   config.Require("image_dim", nullptr, why);
   config.Require("added_kv_proj_dim", nullptr, why);
@@ -135,7 +137,8 @@ WanTransformer::TextContext WanTransformer::PrepareText(const at::Tensor& embedd
   return context;
 }
 
-at::Tensor WanTransformer::SelfAttention(const Attention& attn, const at::Tensor& x, const RotaryTable& rotary, const attention::AttentionContext& ctx) const {
+at::Tensor WanTransformer::SelfAttention(const Attention& attn, const at::Tensor& x, const RotaryTable& rotary,
+                                         const attention::AttentionContext& ctx) const {
   const at::Tensor q = ApplyRotary(SplitHeads(NormQK(attn.to_q(x), attn.norm_q)), rotary);
   const at::Tensor k = ApplyRotary(SplitHeads(NormQK(attn.to_k(x), attn.norm_k)), rotary);
   const at::Tensor v = SplitHeads(attn.to_v(x));
@@ -143,23 +146,28 @@ at::Tensor WanTransformer::SelfAttention(const Attention& attn, const at::Tensor
   return attn.to_out(out.transpose(1, 2).flatten(2, 3));
 }
 
-at::Tensor WanTransformer::CrossAttention(const Attention& attn, const at::Tensor& x, const std::pair<at::Tensor, at::Tensor>& text, const attention::AttentionContext& ctx) const {
+at::Tensor WanTransformer::CrossAttention(const Attention& attn, const at::Tensor& x,
+                                          const std::pair<at::Tensor, at::Tensor>& text,
+                                          const attention::AttentionContext& ctx) const {
   const at::Tensor q = SplitHeads(NormQK(attn.to_q(x), attn.norm_q));
   const at::Tensor out = attention::Attend(q.transpose(1, 2), text.first, text.second, ctx);
   return attn.to_out(out.transpose(1, 2).flatten(2, 3));
 }
 
-at::Tensor WanTransformer::RunBlock(const Block& block, at::Tensor x, const at::Tensor& time_modulation, const std::pair<at::Tensor, at::Tensor>& text, const RotaryTable& rotary,
+at::Tensor WanTransformer::RunBlock(const Block& block, at::Tensor x, const at::Tensor& time_modulation,
+                                    const std::pair<at::Tensor, at::Tensor>& text, const RotaryTable& rotary,
                                     const attention::AttentionContext& ctx) const {
   const at::ScalarType dtype = x.scalar_type();
   const std::vector<at::Tensor> mod = (block.scale_shift_table + time_modulation.to(at::kFloat)).chunk(6, 1);
-  const at::Tensor &shift = mod[0], &scale = mod[1], &gate = mod[2], &ffn_shift = mod[3], &ffn_scale = mod[4], &ffn_gate = mod[5];
+  const at::Tensor &shift = mod[0], &scale = mod[1], &gate = mod[2], &ffn_shift = mod[3], &ffn_scale = mod[4],
+                   &ffn_gate = mod[5];
 
   at::Tensor h = (LayerNorm(x.to(at::kFloat), {}, {}, config_.eps) * (1 + scale) + shift).to(dtype);
   h = SelfAttention(block.self, h, rotary, ctx.At(ctx.layer, attention::Kind::kSelf));
   x = (x.to(at::kFloat) + h * gate).to(dtype);
 
-  h = config_.cross_attn_norm ? LayerNorm(x.to(at::kFloat), block.norm2_weight, block.norm2_bias, config_.eps).to(dtype) : x;
+  h = config_.cross_attn_norm ? LayerNorm(x.to(at::kFloat), block.norm2_weight, block.norm2_bias, config_.eps).to(dtype)
+                              : x;
   x = x + CrossAttention(block.cross, h, text, ctx.At(ctx.layer, attention::Kind::kCross));
 
   h = (LayerNorm(x.to(at::kFloat), {}, {}, config_.eps) * (1 + ffn_scale) + ffn_shift).to(dtype);
@@ -167,16 +175,29 @@ at::Tensor WanTransformer::RunBlock(const Block& block, at::Tensor x, const at::
   return (x.to(at::kFloat) + h.to(at::kFloat) * ffn_gate).to(dtype);
 }
 
-at::Tensor WanTransformer::Forward(const at::Tensor& latents, const at::Tensor& timestep, const TextContext& text, const attention::AttentionContext& ctx, Progress& progress) const {
+std::array<int64_t, 3> WanTransformer::Grid(const at::Tensor& latents) const {
   const auto [pt, ph, pw] = config_.patch_size;
-  const std::array<int64_t, 3> grid = {latents.size(2) / pt, latents.size(3) / ph, latents.size(4) / pw};
+  return {latents.size(2) / pt, latents.size(3) / ph, latents.size(4) / pw};
+}
+
+RotaryTable WanTransformer::PreparePositions(const at::Tensor& latents) const {
+  const std::array<int64_t, 3> grid = Grid(latents);
   for (int64_t size : grid)
-    Check(size >= 1 && size <= config_.rope_max_seq_len, ErrorCode::kInvalidInput, "latents ", latents.sizes(), " make ", size, " patches along one axis; this model takes 1 to ", config_.rope_max_seq_len);
-  const RotaryTable rotary = MakeRotaryTable3D(config_.head_dim, grid, kRotaryTheta, latents.device());
+    Check(size >= 1 && size <= config_.rope_max_seq_len, ErrorCode::kInvalidInput, "latents ", latents.sizes(),
+          " make ", size, " patches along one axis; this model takes 1 to ", config_.rope_max_seq_len);
+  return MakeRotaryTable3D(config_.head_dim, grid, kRotaryTheta, latents.device());
+}
+
+at::Tensor WanTransformer::Forward(const at::Tensor& latents, const at::Tensor& timestep, const TextContext& text,
+                                   const RotaryTable& rotary, const attention::AttentionContext& ctx,
+                                   Progress& progress) const {
+  const auto [pt, ph, pw] = config_.patch_size;
+  const std::array<int64_t, 3> grid = Grid(latents);
   attention::AttentionContext block_ctx = ctx;
   block_ctx.layout = {grid[0], grid[1], grid[2], std::nullopt};
 
-  at::Tensor x = at::conv3d(latents, patch_weight_, patch_bias_, config_.patch_size).flatten(2).transpose(1, 2).contiguous();
+  at::Tensor x =
+      at::conv3d(latents, patch_weight_, patch_bias_, config_.patch_size).flatten(2).transpose(1, 2).contiguous();
   const at::Tensor sinusoid = SinusoidalEmbedding(timestep, config_.freq_dim).to(time_1_.weight.scalar_type());
   const at::Tensor time = time_2_(at::silu(time_1_(sinusoid))).to(dtype());
   const at::Tensor modulation = time_proj_(at::silu(time)).unflatten(1, {6, -1});

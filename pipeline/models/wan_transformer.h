@@ -24,12 +24,13 @@ struct WanTransformerConfig {
 
   int64_t dim() const { return num_heads * head_dim; }
 
-  // Reads what diffusers' WanTransformer3DModel writes, with its defaults. Throws Error{kUnsupported} for image conditioning.
+  // Reads what diffusers' WanTransformer3DModel writes, with its defaults. Throws Error{kUnsupported} for image
+  // conditioning.
   static WanTransformerConfig Parse(Config& config);
 };
 
-// diffusers' WanTransformer3DModel (models/transformers/transformer_wan.py, 0.42), text-to-video: same arithmetic in the same
-// order and dtypes.
+// diffusers' WanTransformer3DModel (models/transformers/transformer_wan.py, 0.42), text-to-video: same arithmetic in
+// the same order and dtypes.
 class WanTransformer {
  public:
   WanTransformer(const WanTransformerConfig& config, WeightLoader& loader);
@@ -39,17 +40,23 @@ class WanTransformer {
   // Names in a checkpoint that diffusers skips (`_keys_to_ignore_on_load_unexpected`).
   static bool Ignores(const std::string& name);
 
-  // What the blocks need of a prompt, the same at every step: keys and values of the cross-attention, [1, H, L, D] a layer.
+  // What the blocks need of a prompt, the same at every step: keys and values of the cross-attention, [1, H, L, D] a
+  // layer.
   struct TextContext {
     std::vector<std::pair<at::Tensor, at::Tensor>> keys_values;
   };
   // embeddings [1, L, text_dim] in the model's dtype.
   TextContext PrepareText(const at::Tensor& embeddings, Progress& progress) const;
 
-  // Predicts the flow's velocity: latents [1, C, T, h, w] in the model's dtype, timestep [1] (any dtype) → same shape with
-  // out_channels. `ctx` names step and pass; layer and kind are filled in. Throws Error{kCancelled} between blocks.
-  at::Tensor Forward(const at::Tensor& latents, const at::Tensor& timestep, const TextContext& text, const attention::AttentionContext& ctx,
-                     Progress& progress) const;
+  // The position embedding for latents of this shape [1, C, T, h, w], the same at every step. Throws
+  // Error{kInvalidInput} when an axis has more patches than the model was made for.
+  RotaryTable PreparePositions(const at::Tensor& latents) const;
+
+  // Predicts the flow's velocity: latents [1, C, T, h, w] in the model's dtype, timestep [1] (any dtype) → same shape
+  // with out_channels. `ctx` names step and pass; layer and kind are filled in. Throws Error{kCancelled} between
+  // blocks.
+  at::Tensor Forward(const at::Tensor& latents, const at::Tensor& timestep, const TextContext& text,
+                     const RotaryTable& rotary, const attention::AttentionContext& ctx, Progress& progress) const;
 
   const WanTransformerConfig& config() const { return config_; }
   at::ScalarType dtype() const { return patch_weight_.scalar_type(); }
@@ -66,12 +73,16 @@ class WanTransformer {
     at::Tensor scale_shift_table;  // [1, 6, dim] float32
   };
 
+  std::array<int64_t, 3> Grid(const at::Tensor& latents) const;  // patches along t, h, w
   Attention LoadAttention(WeightLoader& loader, const std::string& name) const;
   at::Tensor SplitHeads(const at::Tensor& x) const;
   at::Tensor NormQK(const at::Tensor& x, const at::Tensor& weight) const;
-  at::Tensor SelfAttention(const Attention& attn, const at::Tensor& x, const RotaryTable& rotary, const attention::AttentionContext& ctx) const;
-  at::Tensor CrossAttention(const Attention& attn, const at::Tensor& x, const std::pair<at::Tensor, at::Tensor>& text, const attention::AttentionContext& ctx) const;
-  at::Tensor RunBlock(const Block& block, at::Tensor x, const at::Tensor& time_modulation, const std::pair<at::Tensor, at::Tensor>& text, const RotaryTable& rotary,
+  at::Tensor SelfAttention(const Attention& attn, const at::Tensor& x, const RotaryTable& rotary,
+                           const attention::AttentionContext& ctx) const;
+  at::Tensor CrossAttention(const Attention& attn, const at::Tensor& x, const std::pair<at::Tensor, at::Tensor>& text,
+                            const attention::AttentionContext& ctx) const;
+  at::Tensor RunBlock(const Block& block, at::Tensor x, const at::Tensor& time_modulation,
+                      const std::pair<at::Tensor, at::Tensor>& text, const RotaryTable& rotary,
                       const attention::AttentionContext& ctx) const;
 
   WanTransformerConfig config_;

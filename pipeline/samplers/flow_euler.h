@@ -4,8 +4,8 @@
 
 namespace pipeline {
 
-// Euler steps along the flow, x ← x + (σ' − σ)·v. As diffusers' FlowMatchEulerDiscreteScheduler with a static shift, which
-// shifts twice: once the range of sigmas, once the sigmas spread over it.
+// Euler steps along the flow, x ← x + (σ' − σ)·v. As diffusers' FlowMatchEulerDiscreteScheduler with a static shift,
+// which shifts twice: once the range of sigmas, once the sigmas spread over it.
 class FlowEulerSampler : public Sampler {
  public:
   FlowEulerSampler(const SamplerConfig& config, int64_t num_steps, at::Device device);

@@ -24,10 +24,12 @@ SamplerConfig ParseUniPC(Config& config) {
   if (c.solver_type != "bh1" && c.solver_type != "bh2") config.Fail("solver_type", "is neither bh1 nor bh2");
   c.lower_order_final = config.Bool("lower_order_final", true);
   c.final_sigmas = config.String("final_sigmas_type", "zero");
-  if (c.final_sigmas != "zero" && c.final_sigmas != "sigma_min") config.Fail("final_sigmas_type", "is neither zero nor sigma_min");
+  if (c.final_sigmas != "zero" && c.final_sigmas != "sigma_min")
+    config.Fail("final_sigmas_type", "is neither zero nor sigma_min");
   c.disable_corrector = config.Ints("disable_corrector", {}, 0, 1000000);
   const std::string prediction = config.String("prediction_type", "epsilon");
-  Check(prediction == "flow_prediction" && config.Bool("use_flow_sigmas", false), ErrorCode::kUnsupported, config.path(), ": prediction_type '", prediction,
+  Check(prediction == "flow_prediction" && config.Bool("use_flow_sigmas", false), ErrorCode::kUnsupported,
+        config.path(), ": prediction_type '", prediction,
         "' is not supported: UniPC needs prediction_type flow_prediction with use_flow_sigmas");
   config.Require("predict_x0", true, "flow prediction needs it");
   config.Require("use_karras_sigmas", false, kStatic);
@@ -37,8 +39,9 @@ SamplerConfig ParseUniPC(Config& config) {
   config.Require("thresholding", false, kStatic);
   config.Require("solver_p", nullptr, kStatic);
   config.Require("shift_terminal", nullptr, kStatic);
-  config.Ignore({"beta_start", "beta_end", "beta_schedule", "trained_betas", "dynamic_thresholding_ratio", "sample_max_value", "timestep_spacing", "steps_offset",
-                 "rescale_betas_zero_snr", "time_shift_type", "sigma_min", "sigma_max"});
+  config.Ignore({"beta_start", "beta_end", "beta_schedule", "trained_betas", "dynamic_thresholding_ratio",
+                 "sample_max_value", "timestep_spacing", "steps_offset", "rescale_betas_zero_snr", "time_shift_type",
+                 "sigma_min", "sigma_max"});
   return c;
 }
 
@@ -67,7 +70,8 @@ SamplerConfig SamplerConfig::Parse(const std::string& class_name, Config& config
   else if (class_name == "FlowMatchEulerDiscreteScheduler")
     parsed = ParseEuler(config);
   else
-    base::Fail(ErrorCode::kUnsupported, config.path(), ": scheduler '", class_name, "' is not supported; there are UniPCMultistepScheduler and FlowMatchEulerDiscreteScheduler");
+    base::Fail(ErrorCode::kUnsupported, config.path(), ": scheduler '", class_name,
+               "' is not supported; there are UniPCMultistepScheduler and FlowMatchEulerDiscreteScheduler");
   if (!(parsed.flow_shift > 0)) config.Fail(parsed.kind == "unipc" ? "flow_shift" : "shift", "is not above 0");
   return parsed;
 }

@@ -18,13 +18,13 @@ struct SamplerConfig {
   double flow_shift = 1.0;
   // UniPC
   int64_t solver_order = 2;
-  std::string solver_type = "bh2";         // or "bh1"
+  std::string solver_type = "bh2";  // or "bh1"
   bool lower_order_final = true;
   std::string final_sigmas = "zero";       // or "sigma_min"
   std::vector<int64_t> disable_corrector;  // steps without corrector
 
-  // Reads the scheduler of class `class_name` with that class's defaults. Throws Error{kUnsupported} for another class or an
-  // option beyond static flow matching.
+  // Reads the scheduler of class `class_name` with that class's defaults. Throws Error{kUnsupported} for another class
+  // or an option beyond static flow matching.
   static SamplerConfig Parse(const std::string& class_name, Config& config);
 };
 

@@ -65,18 +65,21 @@ at::Tensor UniPCSampler::Predict(const at::Tensor& sample, int64_t order) const 
   const Coefficients c = Prepare(step_, step_ + 1, order, sample.device());
   at::Tensor next = c.sigma_ratio * sample - c.alpha_t * c.h_phi_1 * x0_.back();
   if (order == 1) return next.to(sample.scalar_type());
-  const at::Tensor rhos = order == 2 ? at::ones({1}, sample.options()) * 0.5
-                                     : at::linalg_solve(c.r.slice(0, 0, -1).slice(1, 0, -1), c.b.slice(0, 0, -1)).to(sample.scalar_type());
+  const at::Tensor rhos =
+      order == 2 ? at::ones({1}, sample.options()) * 0.5
+                 : at::linalg_solve(c.r.slice(0, 0, -1).slice(1, 0, -1), c.b.slice(0, 0, -1)).to(sample.scalar_type());
   next = next - c.alpha_t * c.b_h * at::einsum("k,bkc...->bc...", {rhos, c.differences});
   return next.to(sample.scalar_type());
 }
 
 at::Tensor UniPCSampler::Correct(const at::Tensor& x0, int64_t order) const {
   const Coefficients c = Prepare(step_ - 1, step_, order, x0.device());
-  const at::Tensor rhos = order == 1 ? at::ones({1}, last_sample_.options()) * 0.5 : at::linalg_solve(c.r, c.b).to(last_sample_.scalar_type());
+  const at::Tensor rhos = order == 1 ? at::ones({1}, last_sample_.options()) * 0.5
+                                     : at::linalg_solve(c.r, c.b).to(last_sample_.scalar_type());
   at::Tensor residual = rhos[-1] * (x0 - x0_.back());
   if (order > 1) residual = at::einsum("k,bkc...->bc...", {rhos.slice(0, 0, -1), c.differences}) + residual;
-  const at::Tensor corrected = c.sigma_ratio * last_sample_ - c.alpha_t * c.h_phi_1 * x0_.back() - c.alpha_t * c.b_h * residual;
+  const at::Tensor corrected =
+      c.sigma_ratio * last_sample_ - c.alpha_t * c.h_phi_1 * x0_.back() - c.alpha_t * c.b_h * residual;
   return corrected.to(last_sample_.scalar_type());
 }
 
@@ -84,12 +87,14 @@ at::Tensor UniPCSampler::Step(const at::Tensor& velocity, const at::Tensor& samp
   at::Tensor sample = sample_in;
   const at::Tensor x0 = sample - sigmas_[step_] * velocity;
   const auto& disabled = config_.disable_corrector;
-  const bool correct = step_ > 0 && last_sample_.defined() && std::find(disabled.begin(), disabled.end(), step_ - 1) == disabled.end();
+  const bool correct =
+      step_ > 0 && last_sample_.defined() && std::find(disabled.begin(), disabled.end(), step_ - 1) == disabled.end();
   if (correct) sample = Correct(x0, last_order_);
 
   x0_.push_back(x0);
   if (static_cast<int64_t>(x0_.size()) > config_.solver_order) x0_.pop_front();
-  const int64_t order = config_.lower_order_final ? std::min(config_.solver_order, num_steps() - step_) : config_.solver_order;
+  const int64_t order =
+      config_.lower_order_final ? std::min(config_.solver_order, num_steps() - step_) : config_.solver_order;
   last_order_ = std::min(order, warmup_ + 1);
   last_sample_ = sample;
   const at::Tensor next = Predict(sample, last_order_);

@@ -17,10 +17,11 @@ class UniPCSampler : public Sampler {
   // What predictor and corrector share for a step from sigma index `from` to `to`.
   struct Coefficients {
     at::Tensor alpha_t, sigma_ratio, h_phi_1, b_h;
-    at::Tensor r, b;          // the order × order system for the weights
-    at::Tensor differences;   // D1s [B, order − 1, …], undefined at order 1
+    at::Tensor r, b;         // the order × order system for the weights
+    at::Tensor differences;  // D1s [B, order − 1, …], undefined at order 1
   };
-  // `history` counts back from the newest stored x0: the one `offset` steps before it belongs to sigma index from − offset.
+  // `history` counts back from the newest stored x0: the one `offset` steps before it belongs to sigma index from −
+  // offset.
   Coefficients Prepare(int64_t from, int64_t to, int64_t order, at::Device device) const;
   at::Tensor Predict(const at::Tensor& sample, int64_t order) const;
   at::Tensor Correct(const at::Tensor& x0, int64_t order) const;

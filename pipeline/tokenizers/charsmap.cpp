@@ -27,8 +27,8 @@ uint32_t Offset(uint32_t unit) { return (unit >> 10) << ((unit & 0x200) >> 6); }
 Charsmap::Charsmap(std::string_view bytes, std::string source) : source_(std::move(source)) {
   const size_t trie_bytes = bytes.size() < 4 ? 0 : ReadU32(bytes, 0);
   if (trie_bytes < 4 || trie_bytes % 4 != 0 || trie_bytes > bytes.size() - 4) {
-    base::Fail(base::ErrorCode::kInvalidInput, source_, " is damaged: ", bytes.size(),
-               " bytes cannot hold a trie of ", trie_bytes, "; get the file again");
+    base::Fail(base::ErrorCode::kInvalidInput, source_, " is damaged: ", bytes.size(), " bytes cannot hold a trie of ",
+               trie_bytes, "; get the file again");
   }
   units_.resize(trie_bytes / 4);
   for (size_t i = 0; i < units_.size(); ++i) units_[i] = ReadU32(bytes, 4 + 4 * i);

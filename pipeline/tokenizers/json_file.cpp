@@ -119,8 +119,8 @@ bool JsonAt::Bool() const {
 }
 
 int64_t JsonAt::Int(int64_t lowest, int64_t highest) const {
-  const bool fits = value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(highest)
-                                               : value.is_number_integer();
+  const bool fits =
+      value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(highest) : value.is_number_integer();
   if (!fits || value.get<int64_t>() < lowest || value.get<int64_t>() > highest) {
     FailType(base::StrCat("an integer from ", lowest, " to ", highest).c_str());
   }

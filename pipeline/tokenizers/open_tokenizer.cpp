@@ -49,8 +49,8 @@ TokenizerJson ReadTokenizerJson(const fs::path& path) {
       if (depth == 1) outer = value.get_ref<const std::string&>();
       if (depth <= 2) inner = depth == 2 ? value.get_ref<const std::string&>() : std::string();
     }
-    const bool is_piece = depth == 3 && event == OrderedJson::parse_event_t::array_end && outer == "model" &&
-                          inner == "vocab";
+    const bool is_piece =
+        depth == 3 && event == OrderedJson::parse_event_t::array_end && outer == "model" && inner == "vocab";
     if (!is_piece) return true;
     result.pieces.push_back(ReadPiece(value, result.source, result.pieces.size()));
     return false;

@@ -9,7 +9,7 @@
 namespace pipeline {
 namespace {
 
-constexpr int kDeepest = 16;  // nested sequences
+constexpr int kDeepest = 16;                              // nested sequences
 constexpr std::string_view kMetaSymbol = "\xE2\x96\x81";  // ▁
 
 }  // namespace

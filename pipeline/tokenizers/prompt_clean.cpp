@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kLongestSegment = 1000000;  // characters that ftfy repairs at once
 
 // windows-1252 for U+0080..U+009F; the five bytes that it leaves undefined stay.
-constexpr char32_t kC1[32] = {0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6, 0x2030, 0x160,
+constexpr char32_t kC1[32] = {0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6,  0x2030, 0x160,
                               0x2039, 0x152,  0x8D,   0x17D,  0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
                               0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178};
 
@@ -26,29 +26,52 @@ std::u32string FixC1Controls(std::u32string_view text) {
 
 std::u32string_view LatinLigature(char32_t c) {
   switch (c) {
-    case 0x132: return U"IJ";
-    case 0x133: return U"ij";
-    case 0x149: return U"\u02BCn";
-    case 0x1F1: return U"DZ";
-    case 0x1F2: return U"Dz";
-    case 0x1F3: return U"dz";
-    case 0x1C4: return U"D\u017D";
-    case 0x1C5: return U"D\u017E";
-    case 0x1C6: return U"d\u017E";
-    case 0x1C7: return U"LJ";
-    case 0x1C8: return U"Lj";
-    case 0x1C9: return U"lj";
-    case 0x1CA: return U"NJ";
-    case 0x1CB: return U"Nj";
-    case 0x1CC: return U"nj";
-    case 0xFB00: return U"ff";
-    case 0xFB01: return U"fi";
-    case 0xFB02: return U"fl";
-    case 0xFB03: return U"ffi";
-    case 0xFB04: return U"ffl";
-    case 0xFB05: return U"\u017Ft";
-    case 0xFB06: return U"st";
-    default: return {};
+    case 0x132:
+      return U"IJ";
+    case 0x133:
+      return U"ij";
+    case 0x149:
+      return U"\u02BCn";
+    case 0x1F1:
+      return U"DZ";
+    case 0x1F2:
+      return U"Dz";
+    case 0x1F3:
+      return U"dz";
+    case 0x1C4:
+      return U"D\u017D";
+    case 0x1C5:
+      return U"D\u017E";
+    case 0x1C6:
+      return U"d\u017E";
+    case 0x1C7:
+      return U"LJ";
+    case 0x1C8:
+      return U"Lj";
+    case 0x1C9:
+      return U"lj";
+    case 0x1CA:
+      return U"NJ";
+    case 0x1CB:
+      return U"Nj";
+    case 0x1CC:
+      return U"nj";
+    case 0xFB00:
+      return U"ff";
+    case 0xFB01:
+      return U"fi";
+    case 0xFB02:
+      return U"fl";
+    case 0xFB03:
+      return U"ffi";
+    case 0xFB04:
+      return U"ffl";
+    case 0xFB05:
+      return U"\u017Ft";
+    case 0xFB06:
+      return U"st";
+    default:
+      return {};
   }
 }
 

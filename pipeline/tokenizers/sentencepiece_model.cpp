@@ -33,11 +33,20 @@ class Message {
     if (tag >> 3 == 0 || tag >> 32 != 0) FailDamaged();
     field_ = static_cast<uint32_t>(tag >> 3);
     switch (type_) {
-      case kVarint: number_ = Varint(); break;
-      case kFixed64: payload_ = Take(8); break;
-      case kLengthDelimited: payload_ = Take(Varint()); break;
-      case kFixed32: payload_ = Take(4); break;
-      default: FailDamaged();
+      case kVarint:
+        number_ = Varint();
+        break;
+      case kFixed64:
+        payload_ = Take(8);
+        break;
+      case kLengthDelimited:
+        payload_ = Take(Varint());
+        break;
+      case kFixed32:
+        payload_ = Take(4);
+        break;
+      default:
+        FailDamaged();
     }
     return true;
   }

@@ -44,7 +44,7 @@ class TokenizerConfig {
     bool operator==(const Token&) const = default;
   };
   struct NamedToken {
-    std::string key;  // "pad_token", …
+    std::string key;             // "pad_token", …
     std::optional<Token> token;  // none: null in the file
   };
 
@@ -63,9 +63,9 @@ class TokenizerConfig {
   static void Set(std::vector<NamedToken>& tokens, const std::string& key, std::optional<Token> token);
   static const NamedToken* FindKey(const std::vector<NamedToken>& tokens, const std::string& key);
 
-  std::vector<NamedToken> named_;           // of the seven standard names
-  std::vector<NamedToken> other_named_;     // "…_token" keys of special_tokens_map.json that are not standard
-  std::vector<NamedToken> model_specific_;  // and those of tokenizer_config.json
+  std::vector<NamedToken> named_;                 // of the seven standard names
+  std::vector<NamedToken> other_named_;           // "…_token" keys of special_tokens_map.json that are not standard
+  std::vector<NamedToken> model_specific_;        // and those of tokenizer_config.json
   std::optional<std::vector<Token>> extra_;       // extra_special_tokens; none: the key is absent
   std::optional<std::vector<Token>> additional_;  // additional_special_tokens, where it counts on its own
   std::map<int64_t, AddedToken> decoder_;         // added tokens by the id that a file gives

@@ -26,8 +26,8 @@ void RequireModestSize(size_t bytes);
 template <class Visit>
 void ForEachCodePoint(std::string_view utf8, Visit visit);
 
-bool IsWhiteSpace(char32_t c);   // Unicode White_Space: Rust's char::is_whitespace, `\s` of its regular expressions
-bool IsPythonSpace(char32_t c);  // str.isspace and `\s` of Python: White_Space and U+001C..U+001F
+bool IsWhiteSpace(char32_t c);     // Unicode White_Space: Rust's char::is_whitespace, `\s` of its regular expressions
+bool IsPythonSpace(char32_t c);    // str.isspace and `\s` of Python: White_Space and U+001C..U+001F
 bool IsWordCharacter(char32_t c);  // `\w` of UTS #18: alphabetic, marks, decimal digits, connectors, joiners
 bool IsDecimalDigit(char32_t c);   // general category Nd
 bool IsMark(char32_t c);           // general category Mn, Mc or Me

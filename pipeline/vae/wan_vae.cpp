@@ -14,8 +14,10 @@ namespace {
 constexpr int64_t kEncoderChunk = 4;
 
 // The class defaults of AutoencoderKLWan.
-const std::vector<double> kMean16 = {-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921};
-const std::vector<double> kStd16 = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743, 3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160};
+const std::vector<double> kMean16 = {-0.7571, -0.7089, -0.9113, 0.1075,  -0.1745, 0.9653,  -0.1517, 1.5508,
+                                     0.4134,  -0.0715, 0.5517,  -0.3632, -0.1922, -0.9497, 0.2503,  -0.2921};
+const std::vector<double> kStd16 = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
+                                    3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160};
 
 // A vector of channel constants as [1, z, 1, 1, 1] in the dtype and on the device of `like`.
 at::Tensor PerChannel(const std::vector<double>& values, const at::Tensor& like) {
@@ -42,11 +44,14 @@ WanVAEConfig WanVAEConfig::Parse(Config& config) {
   if (c.dim_mult.empty() || c.dim_mult.size() > 8) config.Fail("dim_mult", "is no list of 1 to 8 multipliers");
   c.attn_scales = config.Numbers("attn_scales", {});
   c.temporal_downsample = config.Bools("temperal_downsample", {false, true, true});
-  if (c.temporal_downsample.size() + 1 < c.dim_mult.size()) config.Fail("temperal_downsample", "is shorter than dim_mult less one");
+  if (c.temporal_downsample.size() + 1 < c.dim_mult.size())
+    config.Fail("temperal_downsample", "is shorter than dim_mult less one");
   c.latents_mean = config.Numbers("latents_mean", kMean16);
   c.latents_std = config.Numbers("latents_std", kStd16);
-  if (static_cast<int64_t>(c.latents_mean.size()) != c.z_dim) config.Fail("latents_mean", base::StrCat("has no z_dim = ", c.z_dim, " entries"));
-  if (static_cast<int64_t>(c.latents_std.size()) != c.z_dim) config.Fail("latents_std", base::StrCat("has no z_dim = ", c.z_dim, " entries"));
+  if (static_cast<int64_t>(c.latents_mean.size()) != c.z_dim)
+    config.Fail("latents_mean", base::StrCat("has no z_dim = ", c.z_dim, " entries"));
+  if (static_cast<int64_t>(c.latents_std.size()) != c.z_dim)
+    config.Fail("latents_std", base::StrCat("has no z_dim = ", c.z_dim, " entries"));
   for (double std : c.latents_std)
     if (!(std > 0)) config.Fail("latents_std", "has an entry that is not above 0");
   c.scale_factor_temporal = config.Int("scale_factor_temporal", 4, 1, 256);
@@ -57,12 +62,14 @@ WanVAEConfig WanVAEConfig::Parse(Config& config) {
 }
 
 WanVAE::WanVAE(const WanVAEConfig& config, WeightLoader& loader) : config_(config) {
-  wan_vae::NetConfig encoder{config.base_dim, config.in_channels, 2 * config.z_dim, config.num_res_blocks, config.dim_mult, config.attn_scales, config.temporal_downsample};
+  wan_vae::NetConfig encoder{config.base_dim, config.in_channels, 2 * config.z_dim,          config.num_res_blocks,
+                             config.dim_mult, config.attn_scales, config.temporal_downsample};
   encoder_ = std::make_unique<wan_vae::Encoder>(encoder, loader);
   quant_conv_ = wan_vae::Conv::Load(loader, "quant_conv", 2 * config.z_dim, 2 * config.z_dim, {1, 1, 1});
   post_quant_conv_ = wan_vae::Conv::Load(loader, "post_quant_conv", config.z_dim, config.z_dim, {1, 1, 1});
   std::vector<bool> upsample(config.temporal_downsample.rbegin(), config.temporal_downsample.rend());
-  wan_vae::NetConfig decoder{config.decoder_base_dim, config.z_dim, config.out_channels, config.num_res_blocks, config.dim_mult, {}, upsample};
+  wan_vae::NetConfig decoder{
+      config.decoder_base_dim, config.z_dim, config.out_channels, config.num_res_blocks, config.dim_mult, {}, upsample};
   decoder_ = std::make_unique<wan_vae::Decoder>(decoder, loader);
 }
 
@@ -86,7 +93,8 @@ at::Tensor WanVAE::Decode(const at::Tensor& latents, const attention::AttentionC
   return at::cat(chunks, 2);
 }
 
-at::Tensor WanVAE::EncodeMoments(const at::Tensor& frames, const attention::AttentionContext& ctx, Progress& progress) const {
+at::Tensor WanVAE::EncodeMoments(const at::Tensor& frames, const attention::AttentionContext& ctx,
+                                 Progress& progress) const {
   const at::Tensor x = frames.to(quant_conv_.weight.options());
   wan_vae::Run run{{}, &ctx, 0, &progress};
   std::vector<at::Tensor> chunks;

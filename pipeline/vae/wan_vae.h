@@ -28,8 +28,8 @@ struct WanVAEConfig {
   int64_t spatial_factor() const { return int64_t{1} << (dim_mult.size() - 1); }
 };
 
-// diffusers' AutoencoderKLWan of the Wan 2.1 kind (models/autoencoders/autoencoder_kl_wan.py, 0.42). Frames go through in
-// chunks of one latent frame; every causal convolution keeps the last frames it saw.
+// diffusers' AutoencoderKLWan of the Wan 2.1 kind (models/autoencoders/autoencoder_kl_wan.py, 0.42). Frames go through
+// in chunks of one latent frame; every causal convolution keeps the last frames it saw.
 class WanVAE {
  public:
   WanVAE(const WanVAEConfig& config, WeightLoader& loader);

@@ -19,8 +19,12 @@ at::Tensor LastFrames(const at::Tensor& x, int64_t count) {
 }
 
 // [1, C, T, H, W] ↔ [T, C, H, W]
-at::Tensor ToImages(const at::Tensor& x) { return x.permute({0, 2, 1, 3, 4}).reshape({x.size(0) * x.size(2), x.size(1), x.size(3), x.size(4)}); }
-at::Tensor FromImages(const at::Tensor& x, int64_t frames) { return x.view({-1, frames, x.size(1), x.size(2), x.size(3)}).permute({0, 2, 1, 3, 4}); }
+at::Tensor ToImages(const at::Tensor& x) {
+  return x.permute({0, 2, 1, 3, 4}).reshape({x.size(0) * x.size(2), x.size(1), x.size(3), x.size(4)});
+}
+at::Tensor FromImages(const at::Tensor& x, int64_t frames) {
+  return x.view({-1, frames, x.size(1), x.size(2), x.size(3)}).permute({0, 2, 1, 3, 4});
+}
 
 class ResidualBlock : public Layer {
  public:
@@ -55,7 +59,10 @@ class AttentionBlock : public Layer {
 
   at::Tensor Forward(const at::Tensor& x, Run& run) const override {
     const at::Tensor images = norm_(ToImages(x));
-    const at::Tensor qkv = at::conv2d(images, to_qkv_.weight, to_qkv_.bias).reshape({images.size(0), 1, 3 * x.size(1), -1}).permute({0, 1, 3, 2}).contiguous();
+    const at::Tensor qkv = at::conv2d(images, to_qkv_.weight, to_qkv_.bias)
+                               .reshape({images.size(0), 1, 3 * x.size(1), -1})
+                               .permute({0, 1, 3, 2})
+                               .contiguous();
     const std::vector<at::Tensor> parts = qkv.chunk(3, -1);
     const attention::AttentionContext ctx = run.attention->At(run.next_attention_layer++, attention::Kind::kVAE);
     at::Tensor out = attention::Attend(parts[0], parts[1], parts[2], ctx);
@@ -86,11 +93,12 @@ class Upsample : public Layer {
   }
 
  private:
-  // A convolution over time makes two frames of one. The first chunk (one frame) leaves no trace in its cache: the second
-  // sees zeros before it.
+  // A convolution over time makes two frames of one. The first chunk (one frame) leaves no trace in its cache: the
+  // second sees zeros before it.
   at::Tensor DoubleFrames(const at::Tensor& x, Run& run) const {
     at::Tensor& cached = run.cache.frames[this];
-    const at::Tensor before = cached.defined() ? cached : at::zeros({x.size(0), x.size(1), kCachedFrames, x.size(3), x.size(4)}, x.options());
+    const at::Tensor before =
+        cached.defined() ? cached : at::zeros({x.size(0), x.size(1), kCachedFrames, x.size(3), x.size(4)}, x.options());
     const at::Tensor joined = at::cat({before, x}, 2);
     cached = LastFrames(joined, kCachedFrames);
     const at::Tensor y = at::conv3d(joined, time_conv_.weight, time_conv_.bias);
@@ -126,7 +134,8 @@ class Downsample : public Layer {
   Conv resample_, time_conv_;
 };
 
-void AddMidBlock(std::vector<std::unique_ptr<Layer>>& layers, WeightLoader& loader, const std::string& name, int64_t channels) {
+void AddMidBlock(std::vector<std::unique_ptr<Layer>>& layers, WeightLoader& loader, const std::string& name,
+                 int64_t channels) {
   layers.push_back(MakeResidualBlock(loader, name + ".resnets.0", channels, channels));
   layers.push_back(MakeAttentionBlock(loader, name + ".attentions.0", channels));
   layers.push_back(MakeResidualBlock(loader, name + ".resnets.1", channels, channels));
@@ -141,7 +150,9 @@ Conv Conv::Load(WeightLoader& loader, const std::string& name, int64_t in, int64
 
 at::Tensor Conv::Pointwise(const at::Tensor& x) const { return at::conv3d(x, weight, bias); }
 
-CausalConv CausalConv::Load(WeightLoader& loader, const std::string& name, int64_t in, int64_t out) { return {Conv::Load(loader, name, in, out, {3, 3, 3})}; }
+CausalConv CausalConv::Load(WeightLoader& loader, const std::string& name, int64_t in, int64_t out) {
+  return {Conv::Load(loader, name, in, out, {3, 3, 3})};
+}
 
 at::Tensor CausalConv::operator()(const at::Tensor& x, Run& run) const {
   run.progress->ThrowIfCancelled();
@@ -154,7 +165,8 @@ at::Tensor CausalConv::operator()(const at::Tensor& x, Run& run) const {
 }
 
 RMSNorm RMSNorm::Load(WeightLoader& loader, const std::string& name, int64_t channels, bool images) {
-  return {loader.Get(name + ".gamma", images ? std::vector<int64_t>{channels, 1, 1} : std::vector<int64_t>{channels, 1, 1, 1})};
+  return {loader.Get(name + ".gamma",
+                     images ? std::vector<int64_t>{channels, 1, 1} : std::vector<int64_t>{channels, 1, 1, 1})};
 }
 
 at::Tensor RMSNorm::operator()(const at::Tensor& x) const {
@@ -165,10 +177,18 @@ at::Tensor RMSNorm::operator()(const at::Tensor& x) const {
   return normalised * std::sqrt(static_cast<double>(x.size(1))) * gamma;
 }
 
-std::unique_ptr<Layer> MakeResidualBlock(WeightLoader& loader, const std::string& name, int64_t in, int64_t out) { return std::make_unique<ResidualBlock>(loader, name, in, out); }
-std::unique_ptr<Layer> MakeAttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels) { return std::make_unique<AttentionBlock>(loader, name, channels); }
-std::unique_ptr<Layer> MakeUpsample(WeightLoader& loader, const std::string& name, int64_t channels, bool temporal) { return std::make_unique<Upsample>(loader, name, channels, temporal); }
-std::unique_ptr<Layer> MakeDownsample(WeightLoader& loader, const std::string& name, int64_t channels, bool temporal) { return std::make_unique<Downsample>(loader, name, channels, temporal); }
+std::unique_ptr<Layer> MakeResidualBlock(WeightLoader& loader, const std::string& name, int64_t in, int64_t out) {
+  return std::make_unique<ResidualBlock>(loader, name, in, out);
+}
+std::unique_ptr<Layer> MakeAttentionBlock(WeightLoader& loader, const std::string& name, int64_t channels) {
+  return std::make_unique<AttentionBlock>(loader, name, channels);
+}
+std::unique_ptr<Layer> MakeUpsample(WeightLoader& loader, const std::string& name, int64_t channels, bool temporal) {
+  return std::make_unique<Upsample>(loader, name, channels, temporal);
+}
+std::unique_ptr<Layer> MakeDownsample(WeightLoader& loader, const std::string& name, int64_t channels, bool temporal) {
+  return std::make_unique<Downsample>(loader, name, channels, temporal);
+}
 
 at::Tensor Net::Forward(at::Tensor x, Run& run) const {
   run.next_attention_layer = 0;
@@ -191,7 +211,8 @@ Encoder::Encoder(const NetConfig& config, WeightLoader& loader) {
     for (int64_t block = 0; block < config.num_res_blocks; ++block) {
       layers_.push_back(MakeResidualBlock(loader, next_name(), channels, out));
       channels = out;
-      const bool attend = std::find(config.attn_scales.begin(), config.attn_scales.end(), scale) != config.attn_scales.end();
+      const bool attend =
+          std::find(config.attn_scales.begin(), config.attn_scales.end(), scale) != config.attn_scales.end();
       if (attend) layers_.push_back(MakeAttentionBlock(loader, next_name(), out));
     }
     if (stage + 1 < config.dim_mult.size()) {
@@ -219,7 +240,8 @@ Decoder::Decoder(const NetConfig& config, WeightLoader& loader) {
       layers_.push_back(MakeResidualBlock(loader, base::StrCat(name, ".resnets.", block), channels, out));
       channels = out;
     }
-    if (stage + 1 < mult.size()) layers_.push_back(MakeUpsample(loader, name + ".upsamplers.0", out, config.temporal[stage]));
+    if (stage + 1 < mult.size())
+      layers_.push_back(MakeUpsample(loader, name + ".upsamplers.0", out, config.temporal[stage]));
   }
   norm_out_ = RMSNorm::Load(loader, root + "norm_out", channels, false);
   conv_out_ = CausalConv::Load(loader, root + "conv_out", channels, config.out_channels);

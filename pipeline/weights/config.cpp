@@ -12,7 +12,8 @@ using base::ErrorCode;
 
 nlohmann::json ReadJsonFile(const std::string& path, int64_t max_bytes) {
   const auto file = MappedFile::Open(path);
-  Check(static_cast<int64_t>(file->size()) <= max_bytes, ErrorCode::kInvalidInput, path, ": has ", file->size(), " bytes, expected a JSON file of at most ", max_bytes);
+  Check(static_cast<int64_t>(file->size()) <= max_bytes, ErrorCode::kInvalidInput, path, ": has ", file->size(),
+        " bytes, expected a JSON file of at most ", max_bytes);
   const char* text = reinterpret_cast<const char*>(file->data());
   int deepest = 0;
   auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
@@ -36,7 +37,8 @@ Config Config::Read(const std::string& path) {
 }
 
 void Config::Fail(const std::string& key, const std::string& what) const {
-  base::Fail(ErrorCode::kInvalidInput, path_, ": key '", key, "' ", what, ", got ", json_.contains(key) ? json_.at(key).dump() : "nothing");
+  base::Fail(ErrorCode::kInvalidInput, path_, ": key '", key, "' ", what, ", got ",
+             json_.contains(key) ? json_.at(key).dump() : "nothing");
 }
 
 const nlohmann::json* Config::Find(const std::string& key) {
@@ -53,8 +55,10 @@ bool Config::Has(const std::string& key) const {
 int64_t Config::Int(const std::string& key, int64_t fallback, int64_t min, int64_t max) {
   const nlohmann::json* value = Find(key);
   if (!value) return fallback;
-  const bool integer = value->is_number_integer() && !(value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX);
-  if (!integer || value->get<int64_t>() < min || value->get<int64_t>() > max) Fail(key, base::StrCat("is no integer from ", min, " to ", max));
+  const bool integer =
+      value->is_number_integer() && !(value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX);
+  if (!integer || value->get<int64_t>() < min || value->get<int64_t>() > max)
+    Fail(key, base::StrCat("is no integer from ", min, " to ", max));
   return value->get<int64_t>();
 }
 
@@ -86,7 +90,8 @@ std::vector<int64_t> Config::Ints(const std::string& key, std::vector<int64_t> f
   bool ok = value->is_array() && value->size() <= 1024;
   for (size_t i = 0; ok && i < value->size(); ++i) {
     const nlohmann::json& item = (*value)[i];
-    ok = item.is_number_integer() && !(item.is_number_unsigned() && item.get<uint64_t>() > INT64_MAX) && item.get<int64_t>() >= min && item.get<int64_t>() <= max;
+    ok = item.is_number_integer() && !(item.is_number_unsigned() && item.get<uint64_t>() > INT64_MAX) &&
+         item.get<int64_t>() >= min && item.get<int64_t>() <= max;
     if (ok) out.push_back(item.get<int64_t>());
   }
   if (!ok) Fail(key, base::StrCat("is no list of integers from ", min, " to ", max));

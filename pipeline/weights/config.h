@@ -9,8 +9,9 @@
 
 namespace pipeline {
 
-// A component's config.json, read key by key with the defaults of the class that wrote it. A key that is absent takes the
-// default, as `register_to_config` does in diffusers; a key of the wrong type or out of range is an error that names the file.
+// A component's config.json, read key by key with the defaults of the class that wrote it. A key that is absent takes
+// the default, as `register_to_config` does in diffusers; a key of the wrong type or out of range is an error that
+// names the file.
 class Config {
  public:
   // Throws Error{kInvalidInput} when the file is missing, too large, or no JSON object.

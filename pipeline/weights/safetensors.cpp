@@ -106,14 +106,16 @@ nlohmann::json ParseHeader(std::string_view text, const std::string& path) {
   try {
     header = nlohmann::json::parse(text.begin(), text.end(), watch);
   } catch (const nlohmann::json::exception& e) {
-    Fail(ErrorCode::kInvalidInput, path, ": the safetensors header is not valid JSON (", e.what(), "); the file is damaged or is not a safetensors file");
+    Fail(ErrorCode::kInvalidInput, path, ": the safetensors header is not valid JSON (", e.what(),
+         "); the file is damaged or is not a safetensors file");
   }
   Check(duplicate.empty(), ErrorCode::kInvalidInput, path, ": the safetensors header has '", duplicate, "' twice");
   Check(header.is_object(), ErrorCode::kInvalidInput, path, ": the safetensors header is not a JSON object");
   return header;
 }
 
-TensorEntry ReadEntry(const nlohmann::json& json, const std::string& where, const std::byte* data, uint64_t data_bytes) {
+TensorEntry ReadEntry(const nlohmann::json& json, const std::string& where, const std::byte* data,
+                      uint64_t data_bytes) {
   Check(json.is_object() && json.contains("dtype") && json.contains("shape") && json.contains("data_offsets"),
         ErrorCode::kInvalidInput, where, ": expected an object with dtype, shape and data_offsets");
   const nlohmann::json &dtype = json["dtype"], &shape = json["shape"], &offsets = json["data_offsets"];
@@ -121,33 +123,39 @@ TensorEntry ReadEntry(const nlohmann::json& json, const std::string& where, cons
   const DTypeRow* row = nullptr;
   for (const DTypeRow& candidate : kDTypes)
     if (dtype.is_string() && dtype.get_ref<const std::string&>() == candidate.name) row = &candidate;
-  Check(row != nullptr, ErrorCode::kInvalidInput, where, ": dtype ", dtype.dump(), " is unknown; known are BOOL, U8…U64, I8…I64, F8_E4M3, F8_E5M2, F16, BF16, F32, F64");
+  Check(row != nullptr, ErrorCode::kInvalidInput, where, ": dtype ", dtype.dump(),
+        " is unknown; known are BOOL, U8…U64, I8…I64, F8_E4M3, F8_E5M2, F16, BF16, F32, F64");
   entry.dtype = row->dtype;
 
-  Check(shape.is_array() && shape.size() <= 16, ErrorCode::kInvalidInput, where, ": shape is not an array of at most 16 sizes");
+  Check(shape.is_array() && shape.size() <= 16, ErrorCode::kInvalidInput, where,
+        ": shape is not an array of at most 16 sizes");
   uint64_t numel = 1;
   bool fits = true;
   for (const nlohmann::json& size : shape) {
-    Check(size.is_number_unsigned() && size.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX), ErrorCode::kInvalidInput, where, ": shape ", shape.dump(), " has a size that is no natural number");
+    Check(size.is_number_unsigned() && size.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX),
+          ErrorCode::kInvalidInput, where, ": shape ", shape.dump(), " has a size that is no natural number");
     entry.shape.push_back(static_cast<int64_t>(size.get<uint64_t>()));
     fits = fits && !__builtin_mul_overflow(numel, size.get<uint64_t>(), &numel);
   }
   uint64_t bytes = 0;
-  fits = fits && !__builtin_mul_overflow(numel, static_cast<uint64_t>(row->bytes), &bytes) && bytes <= static_cast<uint64_t>(INT64_MAX);
+  fits = fits && !__builtin_mul_overflow(numel, static_cast<uint64_t>(row->bytes), &bytes) &&
+         bytes <= static_cast<uint64_t>(INT64_MAX);
   Check(fits, ErrorCode::kInvalidInput, where, ": shape ", shape.dump(), " overflows");
 
   Check(offsets.is_array() && offsets.size() == 2 && offsets[0].is_number_unsigned() && offsets[1].is_number_unsigned(),
         ErrorCode::kInvalidInput, where, ": data_offsets is not a pair of natural numbers");
   const uint64_t begin = offsets[0].get<uint64_t>(), end = offsets[1].get<uint64_t>();
-  Check(begin <= end && end <= data_bytes, ErrorCode::kInvalidInput, where, ": data_offsets [", begin, ", ", end, ") lie outside the file's ",
-        data_bytes, " bytes of data; the file is truncated or damaged: fetch it again");
-  Check(end - begin == bytes, ErrorCode::kInvalidInput, where, ": data_offsets span ", end - begin, " bytes, but ", row->name, " ", shape.dump(), " takes ", bytes);
+  Check(begin <= end && end <= data_bytes, ErrorCode::kInvalidInput, where, ": data_offsets [", begin, ", ", end,
+        ") lie outside the file's ", data_bytes, " bytes of data; the file is truncated or damaged: fetch it again");
+  Check(end - begin == bytes, ErrorCode::kInvalidInput, where, ": data_offsets span ", end - begin, " bytes, but ",
+        row->name, " ", shape.dump(), " takes ", bytes);
   entry.data = data + begin;
   entry.bytes = bytes;
   return entry;
 }
 
-void CheckCoverage(const std::map<std::string, TensorEntry>& tensors, const std::byte* data, uint64_t data_bytes, const std::string& path) {
+void CheckCoverage(const std::map<std::string, TensorEntry>& tensors, const std::byte* data, uint64_t data_bytes,
+                   const std::string& path) {
   std::vector<std::pair<const TensorEntry*, const std::string*>> order;
   for (const auto& [name, entry] : tensors) order.emplace_back(&entry, &name);
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
@@ -155,11 +163,14 @@ void CheckCoverage(const std::map<std::string, TensorEntry>& tensors, const std:
   });
   const std::byte* end = data;
   for (const auto& [entry, name] : order) {
-    Check(entry->data >= end, ErrorCode::kInvalidInput, path, ": tensor '", *name, "' overlaps another at byte ", entry->data - data, " of the data");
-    Check(entry->data == end, ErrorCode::kInvalidInput, path, ": ", entry->data - end, " bytes before tensor '", *name, "' belong to no tensor");
+    Check(entry->data >= end, ErrorCode::kInvalidInput, path, ": tensor '", *name, "' overlaps another at byte ",
+          entry->data - data, " of the data");
+    Check(entry->data == end, ErrorCode::kInvalidInput, path, ": ", entry->data - end, " bytes before tensor '", *name,
+          "' belong to no tensor");
     end = entry->data + entry->bytes;
   }
-  Check(end == data + data_bytes, ErrorCode::kInvalidInput, path, ": the last ", data + data_bytes - end, " bytes belong to no tensor; the file is damaged");
+  Check(end == data + data_bytes, ErrorCode::kInvalidInput, path, ": the last ", data + data_bytes - end,
+        " bytes belong to no tensor; the file is damaged");
 }
 
 float HalfToFloat(uint16_t half) {
@@ -193,7 +204,8 @@ int64_t DTypeBytes(DType dtype) { return Row(dtype).bytes; }
 
 int64_t TensorEntry::numel() const { return static_cast<int64_t>(bytes) / DTypeBytes(dtype); }
 
-MappedFile::MappedFile(std::string path, const std::byte* data, size_t size) : path_(std::move(path)), data_(data), size_(size) {
+MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {
   if (data_) RegisterMapping(data_, size_, path_.c_str());
 }
 
@@ -235,8 +247,9 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::Open(const std::string& 
   Check(size >= 8, ErrorCode::kInvalidInput, path, ": has ", size, " bytes, too few for a safetensors file");
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes, 8);
-  Check(header_bytes <= kMaxHeaderBytes && header_bytes <= size - 8, ErrorCode::kInvalidInput, path, ": its first 8 bytes announce a header of ", header_bytes,
-        " bytes, but the file has ", size, "; it is truncated or is not a safetensors file");
+  Check(header_bytes <= kMaxHeaderBytes && header_bytes <= size - 8, ErrorCode::kInvalidInput, path,
+        ": its first 8 bytes announce a header of ", header_bytes, " bytes, but the file has ", size,
+        "; it is truncated or is not a safetensors file");
   file->header_ = std::string_view(reinterpret_cast<const char*>(bytes) + 8, header_bytes);
   const std::byte* data = bytes + 8 + header_bytes;
   const uint64_t data_bytes = size - 8 - header_bytes;
@@ -268,13 +281,27 @@ HostTensor SafetensorsFile::ReadFloat(const std::string& name) const {
   for (int64_t i = 0; i < n; ++i) {
     float& value = out.data[static_cast<size_t>(i)];
     switch (entry.dtype) {
-      case DType::kF32: value = Load<float>(entry.data, i); break;
-      case DType::kF64: value = static_cast<float>(Load<double>(entry.data, i)); break;
-      case DType::kBF16: value = std::bit_cast<float>(static_cast<uint32_t>(Load<uint16_t>(entry.data, i)) << 16); break;
-      case DType::kF16: value = HalfToFloat(Load<uint16_t>(entry.data, i)); break;
-      case DType::kF8E4M3: value = F8E4M3ToFloat(Load<uint8_t>(entry.data, i)); break;
-      case DType::kF8E5M2: value = HalfToFloat(static_cast<uint16_t>(Load<uint8_t>(entry.data, i) << 8)); break;
-      default: Fail(ErrorCode::kInvalidInput, path(), ": tensor '", name, "' is ", DTypeName(entry.dtype), ", expected a floating dtype");
+      case DType::kF32:
+        value = Load<float>(entry.data, i);
+        break;
+      case DType::kF64:
+        value = static_cast<float>(Load<double>(entry.data, i));
+        break;
+      case DType::kBF16:
+        value = std::bit_cast<float>(static_cast<uint32_t>(Load<uint16_t>(entry.data, i)) << 16);
+        break;
+      case DType::kF16:
+        value = HalfToFloat(Load<uint16_t>(entry.data, i));
+        break;
+      case DType::kF8E4M3:
+        value = F8E4M3ToFloat(Load<uint8_t>(entry.data, i));
+        break;
+      case DType::kF8E5M2:
+        value = HalfToFloat(static_cast<uint16_t>(Load<uint8_t>(entry.data, i) << 8));
+        break;
+      default:
+        Fail(ErrorCode::kInvalidInput, path(), ": tensor '", name, "' is ", DTypeName(entry.dtype),
+             ", expected a floating dtype");
     }
   }
   return out;

@@ -11,8 +11,8 @@
 
 #include "pipeline/host_tensor.h"
 
-// The safetensors format (github.com/huggingface/safetensors, README "Format"): 8 bytes little-endian header length, a JSON
-// header {name: {dtype, shape, data_offsets}}, then the data. Knows nothing of libtorch.
+// The safetensors format (github.com/huggingface/safetensors, README "Format"): 8 bytes little-endian header length, a
+// JSON header {name: {dtype, shape, data_offsets}}, then the data. Knows nothing of libtorch.
 namespace pipeline {
 
 enum class DType { kBool, kU8, kI8, kI16, kU16, kI32, kU32, kI64, kU64, kF8E4M3, kF8E5M2, kF16, kBF16, kF32, kF64 };
@@ -40,8 +40,8 @@ class MappedFile {
   size_t size_;
 };
 
-// The path of the live mapping that holds `address`, or null. Async-signal-safe: a SIGBUS handler asks it which weight file
-// shrank under its mapping.
+// The path of the live mapping that holds `address`, or null. Async-signal-safe: a SIGBUS handler asks it which weight
+// file shrank under its mapping.
 const char* MappedPathAt(const void* address);
 
 struct TensorEntry {
@@ -52,7 +52,8 @@ struct TensorEntry {
   int64_t numel() const;
 };
 
-// An open file: every header field is checked (length, JSON, dtype, shape, offsets in range, no overlap, no gap, no duplicate).
+// An open file: every header field is checked (length, JSON, dtype, shape, offsets in range, no overlap, no gap, no
+// duplicate).
 class SafetensorsFile {
  public:
   // Throws Error{kInvalidInput} naming the file, the tensor and what was wrong.

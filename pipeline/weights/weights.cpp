@@ -21,21 +21,36 @@ using base::StrCat;
 
 at::ScalarType ToScalarType(DType dtype) {
   switch (dtype) {
-    case DType::kBool: return at::kBool;
-    case DType::kU8: return at::kByte;
-    case DType::kI8: return at::kChar;
-    case DType::kI16: return at::kShort;
-    case DType::kU16: return at::kUInt16;
-    case DType::kI32: return at::kInt;
-    case DType::kU32: return at::kUInt32;
-    case DType::kI64: return at::kLong;
-    case DType::kU64: return at::kUInt64;
-    case DType::kF8E4M3: return at::kFloat8_e4m3fn;
-    case DType::kF8E5M2: return at::kFloat8_e5m2;
-    case DType::kF16: return at::kHalf;
-    case DType::kBF16: return at::kBFloat16;
-    case DType::kF32: return at::kFloat;
-    case DType::kF64: return at::kDouble;
+    case DType::kBool:
+      return at::kBool;
+    case DType::kU8:
+      return at::kByte;
+    case DType::kI8:
+      return at::kChar;
+    case DType::kI16:
+      return at::kShort;
+    case DType::kU16:
+      return at::kUInt16;
+    case DType::kI32:
+      return at::kInt;
+    case DType::kU32:
+      return at::kUInt32;
+    case DType::kI64:
+      return at::kLong;
+    case DType::kU64:
+      return at::kUInt64;
+    case DType::kF8E4M3:
+      return at::kFloat8_e4m3fn;
+    case DType::kF8E5M2:
+      return at::kFloat8_e5m2;
+    case DType::kF16:
+      return at::kHalf;
+    case DType::kBF16:
+      return at::kBFloat16;
+    case DType::kF32:
+      return at::kFloat;
+    case DType::kF64:
+      return at::kDouble;
   }
   Fail(ErrorCode::kInternal, "safetensors dtype ", static_cast<int>(dtype));
 }
@@ -63,20 +78,26 @@ std::string OtherFormats(const std::string& folder) {
   std::error_code ec;
   for (const auto& item : fs::directory_iterator(folder, ec)) {
     const std::string name = item.path().filename().string(), extension = item.path().extension().string();
-    if (extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".gguf" || extension == ".safetensors")
+    if (extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ||
+        extension == ".gguf" || extension == ".safetensors")
       found += (found.empty() ? "" : ", ") + name;
   }
-  return found.empty() ? "" : StrCat("; there is ", found, " (save the model with safe_serialization and without a variant)");
+  return found.empty()
+             ? ""
+             : StrCat("; there is ", found, " (save the model with safe_serialization and without a variant)");
 }
 
 std::vector<std::string> ShardNames(const nlohmann::json& index, const std::string& path) {
-  Check(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(), ErrorCode::kInvalidInput, path, ": has no weight_map object");
+  Check(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(), ErrorCode::kInvalidInput,
+        path, ": has no weight_map object");
   std::set<std::string> shards;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
     Check(file.is_string(), ErrorCode::kInvalidInput, path, ": weight_map '", tensor, "' is no file name");
     const std::string name = file.get<std::string>();
-    const bool plain = !name.empty() && name.find('/') == std::string::npos && name != "." && name != ".." && name.find('\0') == std::string::npos;
-    Check(plain, ErrorCode::kInvalidInput, path, ": weight_map '", tensor, "' points to ", file.dump(), ", expected a file beside the index");
+    const bool plain = !name.empty() && name.find('/') == std::string::npos && name != "." && name != ".." &&
+                       name.find('\0') == std::string::npos;
+    Check(plain, ErrorCode::kInvalidInput, path, ": weight_map '", tensor, "' points to ", file.dump(),
+          ", expected a file beside the index");
     shards.insert(name);
   }
   return {shards.begin(), shards.end()};
@@ -92,26 +113,30 @@ WeightFiles WeightFiles::Open(const std::string& folder, const std::string& stem
     out.files_.push_back(SafetensorsFile::Open(single));
   } else {
     Check(fs::is_directory(folder), ErrorCode::kInvalidInput, folder, ": is no folder; the model folder is incomplete");
-    Check(fs::exists(index_path), ErrorCode::kInvalidInput, folder, ": has no ", stem, ".safetensors and no ", stem, ".safetensors.index.json", OtherFormats(folder));
+    Check(fs::exists(index_path), ErrorCode::kInvalidInput, folder, ": has no ", stem, ".safetensors and no ", stem,
+          ".safetensors.index.json", OtherFormats(folder));
     index = ReadJsonFile(index_path);
     std::vector<std::string> absent;
     const std::vector<std::string> shards = ShardNames(index, index_path);
     for (const std::string& name : shards)
       if (!fs::exists(folder + "/" + name)) absent.push_back(name);
-    Check(absent.empty(), ErrorCode::kInvalidInput, index_path, ": names shards that are not there: ", Listed(absent), "; fetch them again");
+    Check(absent.empty(), ErrorCode::kInvalidInput, index_path, ": names shards that are not there: ", Listed(absent),
+          "; fetch them again");
     for (const std::string& name : shards) out.files_.push_back(SafetensorsFile::Open(folder + "/" + name));
   }
   for (const auto& file : out.files_) {
     for (const auto& [name, entry] : file->tensors()) {
       const auto [at, added] = out.tensors_.try_emplace(name, Located{&entry, file.get()});
-      Check(added, ErrorCode::kInvalidInput, "tensor '", name, "' is in two files: ", added ? "" : at->second.file->path(), " and ", file->path());
+      Check(added, ErrorCode::kInvalidInput, "tensor '", name,
+            "' is in two files: ", added ? "" : at->second.file->path(), " and ", file->path());
     }
   }
   if (!index.is_null()) {
     for (const auto& [name, file] : index["weight_map"].items()) {
       auto found = out.tensors_.find(name);
       const std::string expected = folder + "/" + file.get<std::string>();
-      Check(found != out.tensors_.end() && found->second.file->path() == expected, ErrorCode::kInvalidInput, index_path, ": tensor '", name, "' is not in ", file.get<std::string>(),
+      Check(found != out.tensors_.end() && found->second.file->path() == expected, ErrorCode::kInvalidInput, index_path,
+            ": tensor '", name, "' is not in ", file.get<std::string>(),
             " as the index says; the shards are not of one model");
     }
   }
@@ -125,7 +150,9 @@ at::Tensor WeightFiles::View(const std::string& name) const {
   if (entry.numel() == 0) return at::empty(entry.shape, options);
   void* data = const_cast<std::byte*>(entry.data);
   const std::shared_ptr<const MappedFile> keep = located.file->mapping();
-  if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(DTypeBytes(entry.dtype)) == 0) return at::from_blob(data, entry.shape, [keep](void*) {}, options);
+  if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(DTypeBytes(entry.dtype)) == 0)
+    return at::from_blob(
+        data, entry.shape, [keep](void*) {}, options);
   at::Tensor copy = at::empty(entry.shape, options);
   std::memcpy(copy.data_ptr(), data, entry.bytes);
   return copy;
@@ -143,15 +170,16 @@ at::Tensor WeightLoader::GetAny(const std::vector<std::string>& names, std::vect
   for (const std::string& name : names) {
     auto found = files_->tensors().find(name);
     if (found == files_->tensors().end()) continue;
-    Check(found->second.entry->shape == shape, ErrorCode::kInvalidInput, found->second.file->path(), ": tensor '", name, "' has shape ", ShapeText(found->second.entry->shape), ", expected ",
-          ShapeText(shape));
+    Check(found->second.entry->shape == shape, ErrorCode::kInvalidInput, found->second.file->path(), ": tensor '", name,
+          "' has shape ", ShapeText(found->second.entry->shape), ", expected ", ShapeText(shape));
     const at::ScalarType dtype = keep_float32_ && keep_float32_(names[0]) ? at::kFloat : dtype_;
     return files_->View(name).to(device_, dtype);
   }
   Fail(ErrorCode::kInvalidInput, files_->files().front()->path(), ": has no tensor '", names[0], "'");
 }
 
-void CheckWeights(const WeightFiles& files, const WeightLoader& declared, const std::string& folder, bool (*ignored)(const std::string& name)) {
+void CheckWeights(const WeightFiles& files, const WeightLoader& declared, const std::string& folder,
+                  bool (*ignored)(const std::string& name)) {
   std::map<std::string, const TensorSpec*> expected;
   for (const TensorSpec& spec : declared.specs()) expected[spec.name] = &spec;
   std::set<std::string> present;
@@ -166,7 +194,8 @@ void CheckWeights(const WeightFiles& files, const WeightLoader& declared, const 
     }
     present.insert(spec->first);
     if (located.entry->shape != spec->second->shape)
-      wrong.push_back(StrCat(where, " is ", ShapeText(located.entry->shape), ", expected ", ShapeText(spec->second->shape)));
+      wrong.push_back(
+          StrCat(where, " is ", ShapeText(located.entry->shape), ", expected ", ShapeText(spec->second->shape)));
     else if (!IsFloating(located.entry->dtype))
       wrong.push_back(StrCat(where, " is ", DTypeName(located.entry->dtype), ", expected a floating dtype"));
   }
@@ -183,7 +212,8 @@ void CheckWeights(const WeightFiles& files, const WeightLoader& declared, const 
 std::string FindNonFinite(const WeightFiles& files) {
   for (const auto& [name, located] : files.tensors()) {
     if (!IsFloating(located.entry->dtype)) continue;
-    if (!at::isfinite(files.View(name).to(at::kFloat)).all().item<bool>()) return StrCat("tensor '", name, "' in ", located.file->path());
+    if (!at::isfinite(files.View(name).to(at::kFloat)).all().item<bool>())
+      return StrCat("tensor '", name, "' in ", located.file->path());
   }
   return "";
 }

@@ -15,9 +15,10 @@ namespace pipeline {
 // The safetensors files of one component folder, single or sharded, as diffusers and transformers save them.
 class WeightFiles {
  public:
-  // `stem` is "diffusion_pytorch_model" or "model". Opens STEM.safetensors, else the files of STEM.safetensors.index.json.
-  // Throws Error{kInvalidInput} naming what is missing or inconsistent (a shard that the index names but is absent, a
-  // tensor in another shard than the index says), with what to do where only other formats are there.
+  // `stem` is "diffusion_pytorch_model" or "model". Opens STEM.safetensors, else the files of
+  // STEM.safetensors.index.json. Throws Error{kInvalidInput} naming what is missing or inconsistent (a shard that the
+  // index names but is absent, a tensor in another shard than the index says), with what to do where only other formats
+  // are there.
   static WeightFiles Open(const std::string& folder, const std::string& stem);
 
   const std::vector<std::shared_ptr<const SafetensorsFile>>& files() const { return files_; }
@@ -42,8 +43,8 @@ struct TensorSpec {
   std::vector<int64_t> shape;
 };
 
-// Hands a model its weights, and in doing so learns what it expects. A model's constructor asks for every tensor by name
-// and shape; without files (declaring) it gets undefined tensors and the list of specs is the result.
+// Hands a model its weights, and in doing so learns what it expects. A model's constructor asks for every tensor by
+// name and shape; without files (declaring) it gets undefined tensors and the list of specs is the result.
 class WeightLoader {
  public:
   // Declares only.
@@ -73,11 +74,14 @@ class WeightLoader {
   std::map<std::string, std::string> aliases_;
 };
 
-// Compares what a model declared with what the files have. Throws one Error{kInvalidInput} that lists missing, unexpected and
-// mis-shaped tensors and non-floating dtypes by file and name. `ignored` says which unexpected names are let pass.
-void CheckWeights(const WeightFiles& files, const WeightLoader& declared, const std::string& folder, bool (*ignored)(const std::string& name));
+// Compares what a model declared with what the files have. Throws one Error{kInvalidInput} that lists missing,
+// unexpected and mis-shaped tensors and non-floating dtypes by file and name. `ignored` says which unexpected names are
+// let pass.
+void CheckWeights(const WeightFiles& files, const WeightLoader& declared, const std::string& folder,
+                  bool (*ignored)(const std::string& name));
 
-// The first of a component's float tensors that holds a NaN or an infinity, or "" (reads everything: for explaining a failure).
+// The first of a component's float tensors that holds a NaN or an infinity, or "" (reads everything: for explaining a
+// failure).
 std::string FindNonFinite(const WeightFiles& files);
 
 }  // namespace pipeline

@@ -25,7 +25,12 @@ inline pipeline::ModelInfo MakeFakeModel(const std::string& folder) {
   model.pipeline_class = "FakePipeline";
   model.components = {
       {"transformer", "FakeTransformer", 10, 7, {{"F32", 1}}, {folder + "/transformer/weights.safetensors"}, {}}};
-  model.size_rules = {.width_multiple = 16, .height_multiple = 16, .max_width = 1024, .frames_first = 1, .frames_multiple = 4, .max_frames = 201};
+  model.size_rules = {.width_multiple = 16,
+                      .height_multiple = 16,
+                      .max_width = 1024,
+                      .frames_first = 1,
+                      .frames_multiple = 4,
+                      .max_frames = 201};
   model.defaults = {32, 16, 5, 2, 64, 3.0, 8.0};
   model.config_files = {folder + "/model_index.json"};
   model.scheduler = "unipc";

@@ -49,7 +49,8 @@ TEST_F(JobTest, LayersStack) {
 TEST_F(JobTest, SizesThatTheModelCannotDoSayTheNearest) {
   const std::string error =
       ErrorOf({{"width", {130, "--width"}}, {"height", {7, "--height"}}, {"frames", {32, "--frames"}}});
-  EXPECT_NE(error.find("width: 128 px, not 130: this model makes multiples of 16 up to 1024 (--width)"), std::string::npos)
+  EXPECT_NE(error.find("width: 128 px, not 130: this model makes multiples of 16 up to 1024 (--width)"),
+            std::string::npos)
       << error;
   EXPECT_NE(error.find("height: 16 px, not 7"), std::string::npos) << error;
   EXPECT_NE(error.find("frames: 33 frames, not 32: this model makes 4n + 1"), std::string::npos) << error;
@@ -58,7 +59,8 @@ TEST_F(JobTest, SizesThatTheModelCannotDoSayTheNearest) {
   EXPECT_NE(ErrorOf({{"frames", {500, "--frames"}}}).find("frames: 201 frames, not 500"), std::string::npos);
   model_.size_rules.frames_first = 5;  // temporal patches of 2 over a temporal factor of 4
   model_.size_rules.frames_multiple = 8;
-  EXPECT_NE(ErrorOf({{"frames", {9, "--frames"}}}).find("frames: 5 frames, not 9: this model makes 8n + 5"), std::string::npos);
+  EXPECT_NE(ErrorOf({{"frames", {9, "--frames"}}}).find("frames: 5 frames, not 9: this model makes 8n + 5"),
+            std::string::npos);
   EXPECT_EQ(ErrorOf({{"frames", {21, "--frames"}}}), "");
   model_.size_rules.frames_first = 1;
   model_.size_rules.frames_multiple = 4;

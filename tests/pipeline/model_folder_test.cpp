@@ -106,7 +106,8 @@ TEST_F(DamagedFolder, OtherFormatsGetARemedy) {
 }
 
 TEST_F(DamagedFolder, IndexPointsOutside) {
-  Edit("vae/diffusion_pytorch_model.safetensors.index.json", "\"diffusion_pytorch_model-00001", "\"../diffusion_pytorch_model-00001");
+  Edit("vae/diffusion_pytorch_model.safetensors.index.json", "\"diffusion_pytorch_model-00001",
+       "\"../diffusion_pytorch_model-00001");
   EXPECT_HAS(ErrorOf(folder_), "beside the index");
 }
 

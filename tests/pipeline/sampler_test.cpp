@@ -33,7 +33,8 @@ std::vector<Case> ReadCases() {
   for (const nlohmann::json& item : json) {
     test::WriteFile(scratch / "scheduler_config.json", item["config"].dump());
     pipeline::Config config = pipeline::Config::Read(scratch / "scheduler_config.json");
-    cases.push_back({item["name"], item["steps"], item["index"], item["finite"], pipeline::SamplerConfig::Parse(item["name"], config)});
+    cases.push_back({item["name"], item["steps"], item["index"], item["finite"],
+                     pipeline::SamplerConfig::Parse(item["name"], config)});
   }
   return cases;
 }
@@ -43,7 +44,8 @@ TEST(Sampler, StepsAsDiffusersDoes) {
   const std::vector<Case> cases = ReadCases();
   ASSERT_EQ(cases.size(), 80u);
   for (const Case& c : cases) {
-    SCOPED_TRACE(testing::Message() << c.class_name << " case " << c.index << ", " << c.steps << " steps, order " << c.config.solver_order << " " << c.config.solver_type);
+    SCOPED_TRACE(testing::Message() << c.class_name << " case " << c.index << ", " << c.steps << " steps, order "
+                                    << c.config.solver_order << " " << c.config.solver_type);
     auto tensor = [&](const char* key) { return golden->ReadFloat(std::to_string(c.index) + "." + key); };
     const auto sampler = pipeline::MakeSampler(c.config, c.steps, at::kCPU);
     ASSERT_EQ(sampler->num_steps(), c.steps);
@@ -83,13 +85,18 @@ TEST(Sampler, NamesWhatIsNotSupported) {
     return "";
   };
   EXPECT_NE(parse("DDIMScheduler", "{}").find("DDIMScheduler"), std::string::npos);
-  EXPECT_NE(parse("UniPCMultistepScheduler", "{}").find("prediction_type"), std::string::npos);  // the class's default is epsilon
+  EXPECT_NE(parse("UniPCMultistepScheduler", "{}").find("prediction_type"),
+            std::string::npos);  // the class's default is epsilon
   const std::string flow = R"("prediction_type": "flow_prediction", "use_flow_sigmas": true)";
   EXPECT_EQ(parse("UniPCMultistepScheduler", "{" + flow + "}"), "");
-  EXPECT_NE(parse("UniPCMultistepScheduler", "{" + flow + R"(, "use_karras_sigmas": true})").find("use_karras_sigmas"), std::string::npos);
-  EXPECT_NE(parse("UniPCMultistepScheduler", "{" + flow + R"(, "solver_order": 4})").find("solver_order"), std::string::npos);
-  EXPECT_NE(parse("UniPCMultistepScheduler", "{" + flow + R"(, "flow_shift": -1})").find("flow_shift"), std::string::npos);
-  EXPECT_NE(parse("FlowMatchEulerDiscreteScheduler", R"({"use_dynamic_shifting": true})").find("use_dynamic_shifting"), std::string::npos);
+  EXPECT_NE(parse("UniPCMultistepScheduler", "{" + flow + R"(, "use_karras_sigmas": true})").find("use_karras_sigmas"),
+            std::string::npos);
+  EXPECT_NE(parse("UniPCMultistepScheduler", "{" + flow + R"(, "solver_order": 4})").find("solver_order"),
+            std::string::npos);
+  EXPECT_NE(parse("UniPCMultistepScheduler", "{" + flow + R"(, "flow_shift": -1})").find("flow_shift"),
+            std::string::npos);
+  EXPECT_NE(parse("FlowMatchEulerDiscreteScheduler", R"({"use_dynamic_shifting": true})").find("use_dynamic_shifting"),
+            std::string::npos);
   EXPECT_NE(parse("FlowMatchEulerDiscreteScheduler", R"({"shift": "three"})").find("shift"), std::string::npos);
 }
 

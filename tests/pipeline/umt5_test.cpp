@@ -28,7 +28,9 @@ TEST_P(UMT5Golden, EmbeddingsEqualTransformers) {
   int index = 0;
   for (const nlohmann::json& request : golden.json["requests"]) {
     const std::string key = "r" + std::to_string(index++);
-    for (const auto& [prompt, expected_key] : {std::pair(request["prompt"].get<std::string>(), key + ".embeds"), std::pair(request["negative_prompt"].get<std::string>(), key + ".negative")}) {
+    for (const auto& [prompt, expected_key] :
+         {std::pair(request["prompt"].get<std::string>(), key + ".embeds"),
+          std::pair(request["negative_prompt"].get<std::string>(), key + ".negative")}) {
       SCOPED_TRACE(expected_key + ": " + prompt);
       const int64_t max_length = request["length"];
       const auto padded = tokenizer->EncodePadded(pipeline::CleanPrompt(prompt).text, max_length);
@@ -42,14 +44,16 @@ TEST_P(UMT5Golden, EmbeddingsEqualTransformers) {
       const HostTensor expected = golden.Tensor(expected_key);
       const at::Tensor reference = at::from_blob(const_cast<float*>(expected.data.data()), expected.shape, at::kFloat);
       EXPECT_EQ(reference.narrow(0, padded.length, max_length - padded.length).count_nonzero().item<int64_t>(), 0);
-      EXPECT_LE(at::sub(hidden[0], reference.narrow(0, 0, padded.length)).abs().max().item<double>(), 1e-5 * test::StandardDeviation(expected));
+      EXPECT_LE(at::sub(hidden[0], reference.narrow(0, 0, padded.length)).abs().max().item<double>(),
+                1e-5 * test::StandardDeviation(expected));
       EXPECT_EQ(stats.calls_by_kernel().at("sdpa"), folder.text_encoder.num_layers);
       EXPECT_TRUE(stats.denoising_calls().empty());  // text encoders are counted by kernel only
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipelines, UMT5Golden, testing::ValuesIn(test::GoldenPipelineNames("r0.embeds")), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Pipelines, UMT5Golden, testing::ValuesIn(test::GoldenPipelineNames("r0.embeds")),
+                         [](const auto& info) { return info.param; });
 
 TEST(UMT5, RefusesIdsOfAnotherTokenizer) {
   const c10::InferenceMode inference;
@@ -57,7 +61,8 @@ TEST(UMT5, RefusesIdsOfAnotherTokenizer) {
   pipeline::WeightLoader loader(&folder.text_encoder_files, at::kFloat, at::kCPU, nullptr);
   const pipeline::UMT5Encoder encoder(folder.text_encoder, loader);
   pipeline::NoProgress progress;
-  EXPECT_THROW(encoder.Forward({1, static_cast<int32_t>(folder.text_encoder.vocab_size)}, 2, {}, progress), base::Error);
+  EXPECT_THROW(encoder.Forward({1, static_cast<int32_t>(folder.text_encoder.vocab_size)}, 2, {}, progress),
+               base::Error);
   EXPECT_THROW(encoder.Forward({-1}, 1, {}, progress), base::Error);
 }
 

@@ -28,12 +28,14 @@ TEST_P(WanPipelineCuda, Float32IsWithinTF32OfTheCpu) {
     const pipeline::Denoised result = pipe->Denoise(test::RequestOf(request), progress);
     const double latents = test::RelativeL2(result.latents, golden.Tensor(key + ".latents"));
     const double frames = test::RelativeL2(pipe->Decode(result.latents, progress), golden.Tensor(key + ".frames"));
-    std::printf("%s %s: relative L2 error of latents %.2e, frames %.2e\n", GetParam().c_str(), key.c_str(), latents, frames);
+    std::printf("%s %s: relative L2 error of latents %.2e, frames %.2e\n", GetParam().c_str(), key.c_str(), latents,
+                frames);
     EXPECT_LE(latents, 5e-3);
     EXPECT_LE(frames, 5e-3);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipelines, WanPipelineCuda, testing::ValuesIn(test::GoldenPipelineNames()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Pipelines, WanPipelineCuda, testing::ValuesIn(test::GoldenPipelineNames()),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace

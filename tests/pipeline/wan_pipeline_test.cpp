@@ -35,14 +35,16 @@ TEST_P(WanPipelineGolden, RendersAsDiffusers) {
     const double difference = test::MaxDifference(result.latents, latents) / test::StandardDeviation(latents);
     EXPECT_LE(difference, 1e-4);
     EXPECT_EQ(result.sigmas.size(), request["steps"].get<size_t>());
-    const double frames_difference = test::MaxDifference(pipe->Decode(result.latents, progress), golden.Tensor(key + ".frames"));
+    const double frames_difference =
+        test::MaxDifference(pipe->Decode(result.latents, progress), golden.Tensor(key + ".frames"));
     EXPECT_LE(frames_difference, 1e-4);
     RecordProperty(key + "_latents", std::to_string(difference));
     RecordProperty(key + "_frames", std::to_string(frames_difference));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipelines, WanPipelineGolden, testing::ValuesIn(test::GoldenPipelineNames()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Pipelines, WanPipelineGolden, testing::ValuesIn(test::GoldenPipelineNames()),
+                         [](const auto& info) { return info.param; });
 
 // bfloat16 is no worse than diffusers' own, over 8 seeds.
 TEST(WanPipeline, Bfloat16IsAsCloseAsDiffusers) {
@@ -76,7 +78,8 @@ TEST(WanPipeline, SameRequestSameBitsAndStagesInOrder) {
   const pipeline::Denoised first = pipe->Denoise(request, watch);
   const HostTensor frames = pipe->Decode(first.latents, watch);
   using pipeline::Stage;
-  EXPECT_EQ(watch.seen, (std::vector<Stage>{Stage::kLoadTextEncoder, Stage::kEncodePrompt, Stage::kLoadTransformer, Stage::kDenoise, Stage::kLoadVAE, Stage::kDecode}));
+  EXPECT_EQ(watch.seen, (std::vector<Stage>{Stage::kLoadTextEncoder, Stage::kEncodePrompt, Stage::kLoadTransformer,
+                                            Stage::kDenoise, Stage::kLoadVAE, Stage::kDecode}));
   pipeline::NoProgress progress;
   EXPECT_EQ(pipe->Denoise(request, progress).latents.data, first.latents.data);
   request.seed += 1;
@@ -136,9 +139,18 @@ TEST(WanPipeline, RefusesWhatItCannotDo) {
   EXPECT_NE(refused([](auto& r) { r.height_px = 1 << 20; }).find("up to 512"), std::string::npos);
   EXPECT_NE(refused([](auto& r) { r.num_frames = 8; }).find("1 + n"), std::string::npos);
   EXPECT_NE(refused([](auto& r) { r.num_steps = 0; }).find("steps"), std::string::npos);
-  EXPECT_NE(refused([](auto& r) { r.attention_mode = "sparge"; }, base::ErrorCode::kUnsupported).find("there is: dense"), std::string::npos);
-  EXPECT_NE(refused([](auto& r) { r.attention_kernel = "magic"; }, base::ErrorCode::kUnsupported).find("sdpa"), std::string::npos);
-  EXPECT_NE(ErrorOf([&] { pipe->Decode({{3, 1, 2, 2}, std::vector<float>(12)}, progress); }, base::ErrorCode::kInvalidInput).find("[16, T, h, w]"), std::string::npos);
+  EXPECT_NE(
+      refused([](auto& r) { r.attention_mode = "sparge"; }, base::ErrorCode::kUnsupported).find("there is: dense"),
+      std::string::npos);
+  EXPECT_NE(refused([](auto& r) { r.attention_kernel = "magic"; }, base::ErrorCode::kUnsupported).find("sdpa"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(
+                [&] {
+                  pipe->Decode({{3, 1, 2, 2}, std::vector<float>(12)}, progress);
+                },
+                base::ErrorCode::kInvalidInput)
+                .find("[16, T, h, w]"),
+            std::string::npos);
 }
 
 // A kernel asked for by name runs, gives the same result, and is recorded.
@@ -165,7 +177,9 @@ TEST(WanPipeline, NonFiniteWeightsAreNamed) {
   test::WriteFile(path, bytes);
   const auto pipe = Open(folder);
   pipeline::NoProgress progress;
-  const std::string message = ErrorOf([&] { pipe->Denoise(test::RequestOf(test::OpenGoldenPipeline("euler_tiny").json["requests"][0]), progress); }, base::ErrorCode::kNonFinite);
+  const std::string message = ErrorOf(
+      [&] { pipe->Denoise(test::RequestOf(test::OpenGoldenPipeline("euler_tiny").json["requests"][0]), progress); },
+      base::ErrorCode::kNonFinite);
   EXPECT_NE(message.find("step 1 of 2"), std::string::npos) << message;
   EXPECT_NE(message.find("proj_out.bias"), std::string::npos) << message;
 }

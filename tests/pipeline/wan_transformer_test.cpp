@@ -24,7 +24,8 @@ TEST_P(WanTransformerGolden, ForwardEqualsDiffusers) {
   const c10::InferenceMode inference;
   const test::GoldenPipeline golden = test::OpenGoldenPipeline(GetParam());
   const pipeline::WanFolder folder = pipeline::WanFolder::Open(golden.folder);
-  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU, pipeline::WanTransformer::KeepsFloat32);
+  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU,
+                                pipeline::WanTransformer::KeepsFloat32);
   const pipeline::WanTransformer transformer(folder.transformer, loader);
   pipeline::NoProgress progress;
   attention::StatsRecorder stats;
@@ -32,7 +33,9 @@ TEST_P(WanTransformerGolden, ForwardEqualsDiffusers) {
   ctx.stats = &stats;
   ctx.step = 3;
   const auto text = transformer.PrepareText(ToTensor(golden.Tensor("dit.text")), progress);
-  const at::Tensor out = transformer.Forward(ToTensor(golden.Tensor("dit.latents")), ToTensor(golden.Tensor("dit.timestep")), text, ctx, progress);
+  const at::Tensor latents = ToTensor(golden.Tensor("dit.latents"));
+  const at::Tensor out = transformer.Forward(latents, ToTensor(golden.Tensor("dit.timestep")), text,
+                                             transformer.PreparePositions(latents), ctx, progress);
   const HostTensor expected = golden.Tensor("dit.out");
   EXPECT_LE(test::MaxDifference(ToHost(out), expected), 1e-5 * test::StandardDeviation(expected));
 
@@ -43,11 +46,13 @@ TEST_P(WanTransformerGolden, ForwardEqualsDiffusers) {
   EXPECT_EQ(last.layer, folder.transformer.num_layers - 1);
   EXPECT_EQ(last.step, 3);
   EXPECT_EQ(last.kind, attention::Kind::kSelf);
-  EXPECT_EQ(last.kept_blocks, std::vector<int64_t>(static_cast<size_t>(folder.transformer.num_heads), 1));  // 60 tokens: one block
+  EXPECT_EQ(last.kept_blocks,
+            std::vector<int64_t>(static_cast<size_t>(folder.transformer.num_heads), 1));  // 60 tokens: one block
   EXPECT_EQ(stats.sparsity(), 0.0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipelines, WanTransformerGolden, testing::ValuesIn(test::GoldenPipelineNames("dit.out")), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Pipelines, WanTransformerGolden, testing::ValuesIn(test::GoldenPipelineNames("dit.out")),
+                         [](const auto& info) { return info.param; });
 
 TEST_P(WanTransformerGolden, OneBlockEqualsDiffusers) {
   const c10::InferenceMode inference;
@@ -55,11 +60,14 @@ TEST_P(WanTransformerGolden, OneBlockEqualsDiffusers) {
   const pipeline::WanFolder folder = pipeline::WanFolder::Open(golden.folder);
   pipeline::WanTransformerConfig config = folder.transformer;
   config.num_layers = 1;
-  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU, pipeline::WanTransformer::KeepsFloat32);
+  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU,
+                                pipeline::WanTransformer::KeepsFloat32);
   const pipeline::WanTransformer transformer(config, loader);
   pipeline::NoProgress progress;
   const auto text = transformer.PrepareText(ToTensor(golden.Tensor("dit.text")), progress);
-  const at::Tensor out = transformer.Forward(ToTensor(golden.Tensor("dit.latents")), ToTensor(golden.Tensor("dit.timestep")), text, {}, progress);
+  const at::Tensor latents = ToTensor(golden.Tensor("dit.latents"));
+  const at::Tensor out = transformer.Forward(latents, ToTensor(golden.Tensor("dit.timestep")), text,
+                                             transformer.PreparePositions(latents), {}, progress);
   const HostTensor expected = golden.Tensor("dit.one_block");
   EXPECT_LE(test::MaxDifference(ToHost(out), expected), 1e-5 * test::StandardDeviation(expected));
 }
@@ -90,13 +98,16 @@ TEST(WanTransformer, CancelsBetweenBlocks) {
   const c10::InferenceMode inference;
   const test::GoldenPipeline golden = test::OpenGoldenPipeline("euler_tiny");
   const pipeline::WanFolder folder = pipeline::WanFolder::Open(golden.folder);
-  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU, pipeline::WanTransformer::KeepsFloat32);
+  pipeline::WeightLoader loader(&folder.transformer_files, at::kFloat, at::kCPU,
+                                pipeline::WanTransformer::KeepsFloat32);
   const pipeline::WanTransformer transformer(folder.transformer, loader);
   pipeline::NoProgress progress;
   const auto text = transformer.PrepareText(ToTensor(golden.Tensor("dit.text")), progress);
+  const at::Tensor latents = ToTensor(golden.Tensor("dit.latents"));
+  const pipeline::RotaryTable rotary = transformer.PreparePositions(latents);
   progress.Cancel();
   try {
-    transformer.Forward(ToTensor(golden.Tensor("dit.latents")), ToTensor(golden.Tensor("dit.timestep")), text, {}, progress);
+    transformer.Forward(latents, ToTensor(golden.Tensor("dit.timestep")), text, rotary, {}, progress);
     FAIL() << "not cancelled";
   } catch (const base::Error& e) {
     EXPECT_EQ(e.code(), base::ErrorCode::kCancelled);

@@ -17,7 +17,9 @@ using pipeline::HostTensor;
 using test::ToHost;
 using test::ToTensor;
 
-at::Tensor PerChannel(const std::vector<double>& values) { return at::tensor(values, at::kDouble).to(at::kFloat).view({1, -1, 1, 1, 1}); }
+at::Tensor PerChannel(const std::vector<double>& values) {
+  return at::tensor(values, at::kDouble).to(at::kFloat).view({1, -1, 1, 1, 1});
+}
 
 class WanVAEGolden : public testing::TestWithParam<std::string> {};
 
@@ -35,7 +37,9 @@ TEST_P(WanVAEGolden, EncodesAndDecodesAsDiffusers) {
     SCOPED_TRACE(key);
     if (golden.tensors->tensors().count(key + ".frames")) {
       const HostTensor moments = golden.Tensor(key + ".moments");
-      EXPECT_LE(test::MaxDifference(ToHost(vae.EncodeMoments(ToTensor(golden.Tensor(key + ".frames")), {}, progress)), moments), 1e-5 * test::StandardDeviation(moments));
+      EXPECT_LE(test::MaxDifference(ToHost(vae.EncodeMoments(ToTensor(golden.Tensor(key + ".frames")), {}, progress)),
+                                    moments),
+                1e-5 * test::StandardDeviation(moments));
     }
     // Decode takes normalised latents; the golden is of the VAE's own.
     const at::Tensor mode = ToTensor(golden.Tensor(key + ".mode"));
@@ -46,7 +50,8 @@ TEST_P(WanVAEGolden, EncodesAndDecodesAsDiffusers) {
   EXPECT_GE(decoded, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipelines, WanVAEGolden, testing::ValuesIn(test::GoldenPipelineNames("vae.f1.mode")), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Pipelines, WanVAEGolden, testing::ValuesIn(test::GoldenPipelineNames("vae.f1.mode")),
+                         [](const auto& info) { return info.param; });
 
 TEST(WanVAE, CancelsBetweenChunksAndCountsThem) {
   const c10::InferenceMode inference;

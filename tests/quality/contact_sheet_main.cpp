@@ -1,5 +1,5 @@
-// contact_sheet OUT.png EVERY LABEL CLIP [LABEL CLIP …]: a picture of clips, every EVERY-th frame of each under its label.
-// A CLIP is a video file or a folder of PNG frames.
+// contact_sheet OUT.png EVERY LABEL CLIP [LABEL CLIP …]: a picture of clips, every EVERY-th frame of each under its
+// label. A CLIP is a video file or a folder of PNG frames.
 #include <cstdlib>
 #include <exception>
 #include <iostream>

@@ -13,10 +13,10 @@ namespace quality {
 namespace {
 
 // Thresholds of 8-bit pixels, chosen on true clips.
-constexpr double kMinDistance = 70;    // from the row's background, summed over the channels
-constexpr int kMinSaturation = 150;    // objects are plain colours, floors and skies pale
+constexpr double kMinDistance = 70;  // from the row's background, summed over the channels
+constexpr int kMinSaturation = 150;  // objects are plain colours, floors and skies pale
 constexpr int kMinValue = 45;
-constexpr int kMinArea = 12;           // pixels, in a frame of 128 x 128
+constexpr int kMinArea = 12;  // pixels, in a frame of 128 x 128
 constexpr int kViewPx = 16, kViewEvery = 6;
 constexpr int kTrackNeighbours = 5, kViewNeighbours = 7;
 
@@ -145,7 +145,8 @@ struct Series {
 
 double Correlation(const std::vector<double>& a, const std::vector<double>& b) {
   const double n = static_cast<double>(a.size());
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n, mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
+  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n,
+               mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
   double ab = 0, aa = 1e-3, bb = 1e-3;
   for (size_t i = 0; i < a.size(); ++i) {
     ab += (a[i] - mean_a) * (b[i] - mean_b);
@@ -208,7 +209,8 @@ uint64_t TrueClipSeed(uint64_t sequence, int index) { return (sequence << 32) + 
 }  // namespace
 
 std::optional<Features> Measure(const Clip& clip) {
-  base::Check(clip.size() >= 8, base::ErrorCode::kInvalidInput, "a clip of ", clip.size(), " frames: 8 are needed at least");
+  base::Check(clip.size() >= 8, base::ErrorCode::kInvalidInput, "a clip of ", clip.size(),
+              " frames: 8 are needed at least");
   const cv::Mat background = Background(clip);
   Features features;
   Series x, y, area, aspect;
@@ -252,9 +254,8 @@ std::optional<Features> Measure(const Clip& clip) {
 
 Detector Detector::Calibrate(int num_clips, uint64_t sequence, int threads) {
   std::vector<std::optional<Features>> measured(num_clips);
-  ForEach(num_clips, threads, [&](int i) {
-    measured[i] = Measure(RenderTrueClip(RandomScene(sequence, i), TrueClipSeed(sequence, i)));
-  });
+  ForEach(num_clips, threads,
+          [&](int i) { measured[i] = Measure(RenderTrueClip(RandomScene(sequence, i), TrueClipSeed(sequence, i))); });
   Detector detector;
   for (int i = 0; i < num_clips; ++i) {
     if (measured[i]) detector.examples_.push_back({RandomScene(sequence, i), *measured[i]});
@@ -284,7 +285,8 @@ std::optional<Scene> Detector::Look(const Clip& clip) const {
   for (const auto& view : seen->views) {
     std::vector<std::pair<double, int>> others;
     for (const Example& example : examples_) {
-      for (const auto& other : example.features.views) others.push_back({Distance2(view, other), example.scene[kShape]});
+      for (const auto& other : example.features.views)
+        others.push_back({Distance2(view, other), example.scene[kShape]});
     }
     Vote(std::move(others), kViewNeighbours, shapes);
   }
@@ -296,9 +298,8 @@ std::optional<Scene> Detector::Look(const Clip& clip) const {
 std::array<double, kNumAttributes> AccuracyOnTrueClips(const Detector& detector, int num_clips, uint64_t sequence,
                                                        int threads) {
   std::vector<std::optional<Scene>> seen(num_clips);
-  ForEach(num_clips, threads, [&](int i) {
-    seen[i] = detector.Look(RenderTrueClip(RandomScene(sequence, i), TrueClipSeed(sequence, i)));
-  });
+  ForEach(num_clips, threads,
+          [&](int i) { seen[i] = detector.Look(RenderTrueClip(RandomScene(sequence, i), TrueClipSeed(sequence, i))); });
   std::array<double, kNumAttributes> right = {};
   for (int i = 0; i < num_clips; ++i) {
     const Scene truth = RandomScene(sequence, i);

@@ -1,6 +1,7 @@
 // What `make quality` measures with (scripts/quality.sh).
 //   toybox_quality list PAIRS.json                       one line a pair: number, seed, prompt, separated by tabs
-//   toybox_quality measure PAIRS.json CLIPS_DIR OUT_DIR  looks at CLIPS_DIR/NNN (a folder of PNG frames); prints a table,
+//   toybox_quality measure PAIRS.json CLIPS_DIR OUT_DIR  looks at CLIPS_DIR/NNN (a folder of PNG frames); prints a
+//   table,
 //                                                        writes results.csv, results.json and sheet_N.png to OUT_DIR;
 //                                                        status 1 when a bar is missed or a clip is not there
 //   toybox_quality calibration                           how often the detector is right on ray-traced clips

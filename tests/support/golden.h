@@ -17,8 +17,8 @@ std::string GoldenDir();
 // A pipeline folder of tests/golden/make_pipeline_goldens.py with what diffusers computed from it.
 struct GoldenPipeline {
   std::string name, folder;
-  nlohmann::json json;                                         // golden.json
-  std::shared_ptr<const pipeline::SafetensorsFile> tensors;    // golden.safetensors
+  nlohmann::json json;                                       // golden.json
+  std::shared_ptr<const pipeline::SafetensorsFile> tensors;  // golden.safetensors
   pipeline::HostTensor Tensor(const std::string& key) const { return tensors->ReadFloat(key); }
 };
 GoldenPipeline OpenGoldenPipeline(const std::string& name);

@@ -88,8 +88,14 @@ TEST_F(HostileTokenizer, NamesTheKeyThatIsWrong) {
       {[](json& j) { j["model"]["vocab"] = json::object(); }, wrong, "model.vocab is an object"},
       {[](json& j) { j["model"]["vocab"] = json::array(); }, wrong, "no pieces"},
       {[](json& j) { j["model"]["vocab"][5] = "x"; }, wrong, "model.vocab"},
-      {[](json& j) { j["model"]["vocab"][5] = {"x", "y"}; }, wrong, "model.vocab[5]"},
-      {[](json& j) { j["model"]["vocab"][5] = {1, 2}; }, wrong, "model.vocab[5]"},
+      {[](json& j) {
+         j["model"]["vocab"][5] = {"x", "y"};
+       },
+       wrong, "model.vocab[5]"},
+      {[](json& j) {
+         j["model"]["vocab"][5] = {1, 2};
+       },
+       wrong, "model.vocab[5]"},
       {[](json& j) { j["model"]["unk_id"] = 100000; }, wrong, "unknown token is 100000"},
       {[](json& j) { j["model"]["unk_id"] = -1; }, wrong, "model.unk_id is -1"},
       {[](json& j) { j["model"]["unk_id"] = 1.5; }, wrong, "model.unk_id is 1.5"},
@@ -97,7 +103,10 @@ TEST_F(HostileTokenizer, NamesTheKeyThatIsWrong) {
       {[](json& j) { Rules(j) = "????"; }, wrong, "not valid base64"},
       {[](json& j) { Rules(j) = "////fwAA"; }, wrong, "is damaged"},
       {[](json& j) { Rules(j) = "BAAAAP////8="; }, wrong, "is damaged"},
-      {[](json& j) { j["normalizer"] = {{"type", "BertNormalizer"}}; }, unsupported, "'BertNormalizer'"},
+      {[](json& j) {
+         j["normalizer"] = {{"type", "BertNormalizer"}};
+       },
+       unsupported, "'BertNormalizer'"},
       {[](json& j) { j["normalizer"]["normalizers"][2]["pattern"]["Regex"] = "(a|b)*"; }, unsupported, "(a|b)*"},
       {[](json& j) { j["pre_tokenizer"]["type"] = "ByteLevel"; }, unsupported, "'ByteLevel'"},
       {[](json& j) { j["pre_tokenizer"]["replacement"] = "ab"; }, wrong, "expected one character"},

@@ -31,17 +31,11 @@ TEST(CleanPrompt, NamesWhatItChanged) {
 }
 
 TEST(CleanPrompt, RefusesWhatIsNotUtf8WithItsOffset) {
-  const std::vector<std::pair<std::string, int>> broken = {
-      {"\x80", 0},
-      {"ab\xC3", 2},
-      {"a\xC0\x80", 1},
-      {"red \xE2\x82 x", 4},
-      {"\xED\xA0\x80", 0},
-      {"\xF4\x90\x80\x80", 0},
-      {"\xE0\x80\x80", 0},
-      {"x\xF0\x8F\xBF\xBF", 1},
-      {"\xFF", 0},
-      {"é\xF8\x88\x80\x80\x80", 2}};
+  const std::vector<std::pair<std::string, int>> broken = {{"\x80", 0},         {"ab\xC3", 2},
+                                                           {"a\xC0\x80", 1},    {"red \xE2\x82 x", 4},
+                                                           {"\xED\xA0\x80", 0}, {"\xF4\x90\x80\x80", 0},
+                                                           {"\xE0\x80\x80", 0}, {"x\xF0\x8F\xBF\xBF", 1},
+                                                           {"\xFF", 0},         {"é\xF8\x88\x80\x80\x80", 2}};
   for (const auto& [text, offset] : broken) {
     try {
       CleanPrompt(text);

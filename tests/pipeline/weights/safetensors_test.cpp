@@ -42,7 +42,8 @@ class Safetensors : public testing::Test {
 TEST_F(Safetensors, RoundTrip) {
   const HostTensor a{{2, 3}, {1, -2, 3.5f, 0, 1e-30f, 7}}, empty{{0, 4}, {}}, scalar{{}, {42}};
   const std::string path = scratch_ / "deep/er/out.safetensors";
-  pipeline::WriteSafetensors(path, {{"a", &a}, {"empty", &empty}, {"scalar", &scalar}}, {{"job", "{\"prompt\": \"ünï ☃\"}"}});
+  pipeline::WriteSafetensors(path, {{"a", &a}, {"empty", &empty}, {"scalar", &scalar}},
+                             {{"job", "{\"prompt\": \"ünï ☃\"}"}});
   const auto file = SafetensorsFile::Open(path);
   EXPECT_EQ(file->tensors().size(), 3u);
   EXPECT_EQ(file->ReadFloat("a").data, a.data);
@@ -61,24 +62,35 @@ TEST_F(Safetensors, ReadsEveryFloatingDType) {
     float value;
   };
   const std::vector<Row> rows = {
-      {"F16", std::string("\x00\x3c", 2), 1.0f},        {"F16", std::string("\x01\x00", 2), 5.9604645e-8f}, {"F16", std::string("\xff\xfb", 2), -65504.0f},
-      {"BF16", std::string("\x80\x3f", 2), 1.0f},       {"BF16", std::string("\x49\xc0", 2), -3.140625f},   {"F8_E4M3", std::string("\x38", 1), 1.0f},
-      {"F8_E4M3", std::string("\x7e", 1), 448.0f},      {"F8_E4M3", std::string("\x81", 1), -0.001953125f}, {"F8_E5M2", std::string("\x3c", 1), 1.0f},
-      {"F8_E5M2", std::string("\x7b", 1), 57344.0f},    {"F64", std::string("\0\0\0\0\0\0\xf0\x3f", 8), 1.0f},
+      {"F16", std::string("\x00\x3c", 2), 1.0f},
+      {"F16", std::string("\x01\x00", 2), 5.9604645e-8f},
+      {"F16", std::string("\xff\xfb", 2), -65504.0f},
+      {"BF16", std::string("\x80\x3f", 2), 1.0f},
+      {"BF16", std::string("\x49\xc0", 2), -3.140625f},
+      {"F8_E4M3", std::string("\x38", 1), 1.0f},
+      {"F8_E4M3", std::string("\x7e", 1), 448.0f},
+      {"F8_E4M3", std::string("\x81", 1), -0.001953125f},
+      {"F8_E5M2", std::string("\x3c", 1), 1.0f},
+      {"F8_E5M2", std::string("\x7b", 1), 57344.0f},
+      {"F64", std::string("\0\0\0\0\0\0\xf0\x3f", 8), 1.0f},
   };
   for (const Row& row : rows) {
-    const std::string header = base::StrCat(R"({"x":{"dtype":")", row.dtype, R"(","shape":[1],"data_offsets":[0,)", row.bits.size(), "]}}");
+    const std::string header =
+        base::StrCat(R"({"x":{"dtype":")", row.dtype, R"(","shape":[1],"data_offsets":[0,)", row.bits.size(), "]}}");
     test::WriteFile(scratch_ / "x.safetensors", FileBytes(header, row.bits));
     EXPECT_EQ(SafetensorsFile::Open(scratch_ / "x.safetensors")->ReadFloat("x").data[0], row.value) << row.dtype;
   }
-  test::WriteFile(scratch_ / "x.safetensors", FileBytes(R"({"x":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", "\x7f"));
+  test::WriteFile(scratch_ / "x.safetensors",
+                  FileBytes(R"({"x":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", "\x7f"));
   EXPECT_TRUE(std::isnan(SafetensorsFile::Open(scratch_ / "x.safetensors")->ReadFloat("x").data[0]));
 }
 
 TEST_F(Safetensors, HostileFiles) {
   const std::string ok = R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   EXPECT_EQ(ErrorFor(FileBytes(ok, std::string(8, '\1'))), "");
-  auto expect = [&](const std::string& bytes, const std::string& words) { EXPECT_NE(ErrorFor(bytes).find(words), std::string::npos) << ErrorFor(bytes) << "\nexpected: " << words; };
+  auto expect = [&](const std::string& bytes, const std::string& words) {
+    EXPECT_NE(ErrorFor(bytes).find(words), std::string::npos) << ErrorFor(bytes) << "\nexpected: " << words;
+  };
   expect("", "too few");
   expect("1234567", "too few");
   expect(FileBytes(ok, std::string(7, '\1')), "truncated");
@@ -89,15 +101,31 @@ TEST_F(Safetensors, HostileFiles) {
   expect(FileBytes("[1]", ""), "not a JSON object");
   expect(FileBytes(R"({"x":[1]})", ""), "expected an object");
   expect(FileBytes(R"({"x":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", std::string(8, '\1')), "F31");
-  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", std::string(8, '\1')), "natural number");
-  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}})", std::string(8, '\1')), "natural number");
+  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", std::string(8, '\1')),
+         "natural number");
+  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}})", std::string(8, '\1')),
+         "natural number");
   expect(FileBytes(R"({"x":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", std::string(8, '\1')), "takes 12");
   expect(FileBytes(R"({"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", ""), "overflows");
   expect(FileBytes(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", std::string(8, '\1')), "outside");
-  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}})", std::string(8, '\1')), "outside");
-  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", std::string(12, '\1')), "overlaps");
-  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})", std::string(12, '\1')), "before tensor 'y'");
-  expect(FileBytes(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", std::string(4, '\1')), "'x' twice");
+  expect(
+      FileBytes(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}})", std::string(8, '\1')),
+      "outside");
+  expect(
+      FileBytes(
+          R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+          std::string(12, '\1')),
+      "overlaps");
+  expect(
+      FileBytes(
+          R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+          std::string(12, '\1')),
+      "before tensor 'y'");
+  expect(
+      FileBytes(
+          R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          std::string(4, '\1')),
+      "'x' twice");
   expect(FileBytes(R"({"__metadata__":{"a":1}})", ""), "'a' is no string");
   expect(FileBytes(std::string(1000000, '['), ""), "");
   EXPECT_THROW(SafetensorsFile::Open(scratch_.path().string()), base::Error);  // a folder
