@@ -3,7 +3,8 @@
 # looks at the clips, prints a table and writes out/quality/…/{results.csv,results.json,sheet_N.png}.
 #   scripts/quality.sh [flags for `sparge generate`]      e.g. --steps 12
 # It goes on where it was stopped: clips of the same model and flags are not rendered again.
-# Status 1: a bar is missed. Environment: SPARGE_PROGRAM, another build of the program.
+# Status 1: a bar is missed. Environment: SPARGE_PROGRAM, another build of the program; SPARGE_QUALITY_PAIRS, other pairs
+# (tests/quality/swaps.json: green and blue, one the object's colour and one the floor's).
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -13,14 +14,14 @@ bin=$(build_dir release)/bin
 program=${SPARGE_PROGRAM:-$bin/sparge}
 measure=${SPARGE_QUALITY_TOOL:-$bin/toybox_quality}
 model=assets/toybox
-pairs=tests/quality/pairs.json
+pairs=${SPARGE_QUALITY_PAIRS:-tests/quality/pairs.json}
 for file in "$program" "$measure"; do
   [ -x "$file" ] || fail "$file is not built: run 'make quality'"
 done
 
-# What the clips depend on: the model's files, the defaults beside them, the flags.
+# What the clips depend on: the model's files, the defaults beside them, the pairs, the flags.
 key=$({ find "$model" -name train -prune -o -type f ! -name '*.md' ! -name '*.png' ! -name '*.csv' -print | LC_ALL=C sort |
-  xargs sha256sum; printf '%s\n' "$@"; } | sha256sum | cut -c1-8)
+  xargs sha256sum; printf '%s\n' "$pairs" "$@"; } | sha256sum | cut -c1-8)
 out=out/quality/$key
 clips=$out/clips
 mkdir -p "$clips"

@@ -1,8 +1,9 @@
-"""Writes pairs.json: 100 prompts and seeds drawn at random from the combinations that training never shows.
+"""Writes pairs.json: 100 prompts and seeds drawn at random from the combinations that training never shows; and swaps.json:
+80 where one of green and blue is the object's colour and the other the floor's, in four groups of 20.
 
     python tests/quality/make_pairs.py
 
-The draw is fixed by its seed and is not to be tuned: every valid held-out scene, wording and noise seed can come up.
+The draws are fixed by their seeds and are not to be tuned: every valid scene, wording and noise seed can come up.
 """
 
 import json
@@ -17,18 +18,45 @@ import grammar  # noqa: E402
 
 DRAW_SEED = 20261123
 PAIRS = 100
+SWAPS_DRAW_SEED = 11
+SWAPS_A_GROUP = 20
 
 
-def main():
+def write(name: str, pairs: list[dict]):
+    with open(os.path.join(HERE, name), "w") as file:
+        file.write("[\n" + ",\n".join("  " + json.dumps(pair) for pair in pairs) + "\n]\n")
+
+
+def make_pairs() -> list[dict]:
     rng = numpy.random.default_rng(DRAW_SEED)
     pairs = []
     for _ in range(PAIRS):
         scene = grammar.sample_held_out_scene(rng)
         pairs.append({"prompt": grammar.sample_caption(scene, rng), "seed": int(rng.integers(2**31)),
                       **scene._asdict()})
-    with open(os.path.join(HERE, "pairs.json"), "w") as file:
-        file.write("[\n" + ",\n".join("  " + json.dumps(pair) for pair in pairs) + "\n]\n")
+    return pairs
+
+
+def make_swaps() -> list[dict]:
+    rng = numpy.random.default_rng(SWAPS_DRAW_SEED)
+    groups = {
+        "held out, green on blue": grammar.is_held_out,
+        "trained, green on blue": lambda scene: scene.colour == "green" and not grammar.is_held_out(scene),
+        "trained, blue on green": lambda scene: scene.colour == "blue" and not grammar.is_held_out(scene),
+        "other orders": lambda scene: True,
+    }
+    pairs = []
+    for group, belongs in groups.items():
+        for i in range(SWAPS_A_GROUP):
+            scene = grammar.sample_scene(rng)
+            while not (grammar.has_shared_colours(scene) and belongs(scene)):
+                scene = grammar.sample_scene(rng)
+            order = 1 + i % (len(grammar.ORDERS) - 1) if group == "other orders" else 0
+            prompt = grammar.caption(scene, rng.integers(grammar.MOTION_WORDINGS), rng.integers(grammar.SKY_WORDINGS), order)
+            pairs.append({"prompt": prompt, "seed": int(rng.integers(2**31)), **scene._asdict(), "group": group})
+    return pairs
 
 
 if __name__ == "__main__":
-    main()
+    write("pairs.json", make_pairs())
+    write("swaps.json", make_swaps())

@@ -91,6 +91,9 @@ int Calibration() {
   return 0;
 }
 
+// A field of a CSV line: quoted where it holds a comma. Prompts hold no quotation marks.
+std::string CsvField(const std::string& text) { return text.find(',') == std::string::npos ? text : '"' + text + '"'; }
+
 void WriteResults(const std::string& folder, const std::vector<Pair>& pairs, const std::vector<Outcome>& outcomes,
                   const nlohmann::ordered_json& shares) {
   std::ofstream csv(folder + "/results.csv");
@@ -101,7 +104,7 @@ void WriteResults(const std::string& folder, const std::vector<Pair>& pairs, con
   for (const Outcome& outcome : outcomes) {
     const Pair& pair = pairs[outcome.number];
     nlohmann::ordered_json item = {{"pair", outcome.number}, {"seed", pair.seed}, {"prompt", pair.prompt}};
-    csv << outcome.number << ',' << pair.seed << ',' << pair.prompt;
+    csv << outcome.number << ',' << pair.seed << ',' << CsvField(pair.prompt);
     for (int a = 0; a < kNumAttributes; ++a) {
       csv << ',' << Words(a)[pair.asked[a]] << ',' << SeenWord(outcome, a);
       item["asked"][AttributeName(a)] = Words(a)[pair.asked[a]];

@@ -38,7 +38,7 @@ def render(folder: str, prompt: str, steps: int) -> numpy.ndarray:
                     generator=torch.Generator().manual_seed(0), output_type="np").frames[0]
 
 
-def tune(work: str, folder: str, start: str, left, encode={}, transformer={"rate": 0.6, "steps": 10683}) -> bool:
+def tune(work: str, folder: str, start: str, left, encode={"clips": 24064}, transformer={"rate": 0.6, "steps": 2896}) -> bool:
     """True when FOLDER is there."""
     if not os.path.exists(os.path.join(work, "tokenizer")):
         shutil.copytree(os.path.join(start, "tokenizer"), os.path.join(work, "tokenizer"))
