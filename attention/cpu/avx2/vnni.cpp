@@ -1,0 +1,23 @@
+#include <immintrin.h>
+
+#include <utility>
+
+#include "attention/cpu/kernel.h"
+#include "attention/cpu/registry.h"
+
+#define SPARGE_ISA_VNNI
+namespace attention::cpu {
+namespace {
+#include "attention/cpu/avx2/isa.h"
+#include "attention/cpu/kernel_impl.h"
+
+bool RunsOn(const CPUFeatures& f) { return f.avx2 && f.avx_vnni; }
+}  // namespace
+
+KernelPair AVX2VNNI() {
+  constexpr const char* kName = "avx2_vnni_u8s8";
+  constexpr const char* kNeeds = "AVX2 with AVX-VNNI";
+  return {MakeKernel<U8S8>(kName, kNeeds, RunsOn), MakeKernel<Float32>(kName, kNeeds, RunsOn)};
+}
+
+}  // namespace attention::cpu
