@@ -1,0 +1,82 @@
+#include "app/compare/record.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "attention/base/error.h"
+#include "pipeline/media/media.h"
+
+namespace app {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr size_t kMaxRecord = size_t{64} << 20;  // more is no job of ours
+
+// {"hash", "job", …} out of text from a file; null where it is none.
+json ParseRecord(const std::string& text) {
+  json record = text.size() > kMaxRecord ? json() : json::parse(text, nullptr, false);
+  return record.is_object() && record.contains("job") && record["job"].is_object() ? record : json();
+}
+
+json ReadSidecar(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > kMaxRecord) return nullptr;
+  std::ifstream in(path, std::ios::binary);
+  return ParseRecord({std::istreambuf_iterator<char>(in), {}});
+}
+
+std::string HashOf(const json& record) {
+  return record.is_object() && record.contains("hash") && record["hash"].is_string() ? record["hash"].get<std::string>()
+                                                                                     : "";
+}
+
+// A finite number below nested keys; `fallback` where there is none.
+double NumberAt(const json& object, std::initializer_list<const char*> keys, double fallback) {
+  const json* value = &object;
+  for (const char* key : keys) {
+    if (!value->is_object() || !value->contains(key)) return fallback;
+    value = &(*value)[key];
+  }
+  return value->is_number() && std::isfinite(value->get<double>()) ? value->get<double>() : fallback;
+}
+
+}  // namespace
+
+double Provenance::fps() const {
+  const double fps = NumberAt(job, {"fps"}, 0);
+  return fps >= 0.01 && fps <= 1000 ? fps : 0;
+}
+
+double Provenance::seconds() const { return NumberAt(sidecar, {"timings_s", "total"}, -1); }
+
+double Provenance::sparsity() const {
+  const double sparsity = NumberAt(sidecar, {"attention", "sparsity"}, -1);
+  return sparsity <= 1 ? sparsity : -1;
+}
+
+std::string StemOf(const std::string& path) {
+  try {
+    return pipeline::OutputStem(path);
+  } catch (const base::Error&) {  // no extension of an output's
+    return fs::path(path).replace_extension().string();
+  }
+}
+
+Provenance ReadProvenance(const std::string& path, const std::string& comment) {
+  Provenance provenance;
+  const json record = ParseRecord(comment);
+  json sidecar = ReadSidecar(StemOf(path) + ".json");
+  if (record.is_object() && HashOf(record) != HashOf(sidecar)) sidecar = nullptr;
+  const json& known = record.is_object() ? record : sidecar;
+  if (known.is_object()) {
+    provenance.job = known["job"];
+    provenance.hash = HashOf(known);
+  }
+  provenance.sidecar = std::move(sidecar);
+  return provenance;
+}
+
+}  // namespace app
