@@ -24,7 +24,8 @@ void RestartWithShortSpins(char** argv) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + (argc > 0), argv + argc);
-  if (!args.empty() && (args[0] == "generate" || args[0] == "bench")) RestartWithShortSpins(argv);
+  if (!args.empty() && (args[0] == "generate" || args[0] == "attend" || args[0] == "bench"))
+    RestartWithShortSpins(argv);
   app::InstallSignalHandlers();
   const int status = app::Guarded([&] { return app::RunProgram(args); });
   if (std::fflush(stdout) != 0 && status == app::kExitDone) return app::kExitFailed;

@@ -1,26 +1,25 @@
 #include <ATen/Functions.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "attention/attention.h"
 #include "attention/base/error.h"
+#include "attention/block_map/selector.h"
+#include "attention/cpu/kernels.h"
+#include "attention/dense.h"
+#include "attention/make_call.h"
+#include "attention/torch_threads.h"
+#include "attention/visibility.h"
 
 namespace attention {
 namespace {
 
 using base::Check;
 using base::ErrorCode;
-using base::Fail;
 
-constexpr int64_t kQueryBlock = 128, kKeyBlock = 64, kRowGroup = 64;
-// Heads wider than this have no fused SDPA kernel: libtorch would write out the whole score matrix.
-constexpr int64_t kWidestFusedHead = 256;
-constexpr int64_t kScoreBytes = int64_t{64} << 20;  // of one chunk's score matrix
-
-constexpr const char* kSDPA = "sdpa";
-constexpr const char* kSDPAChunked = "sdpa_chunked";
+constexpr const char* kDense = "dense";
 
 std::string Join(const std::vector<std::string>& names) {
   std::string out;
@@ -32,109 +31,230 @@ bool Has(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-void CheckTensors(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  Check(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, ErrorCode::kInvalidInput, "attention: got q ", q.sizes(), ", k ",
-        k.sizes(), ", v ", v.sizes(), ", expected four dimensions [B, H, L, D] each");
-  const bool fits = q.size(0) == k.size(0) && q.size(0) == v.size(0) && k.size(1) == v.size(1) &&
-                    k.size(2) == v.size(2) && q.size(3) == k.size(3) && k.size(1) > 0 && q.size(1) % k.size(1) == 0 &&
-                    q.numel() > 0 && k.numel() > 0 && v.size(3) > 0;
-  Check(fits, ErrorCode::kInvalidInput, "attention: got q ", q.sizes(), ", k ", k.sizes(), ", v ", v.sizes(),
-        ", expected q [B, Hq, Lq, D], k [B, Hkv, Lkv, D], v [B, Hkv, Lkv, Dv], none empty, Hq divisible by Hkv");
-  Check(q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type() && q.is_floating_point(),
-        ErrorCode::kInvalidInput, "attention: got dtypes ", q.scalar_type(), ", ", k.scalar_type(), ", ",
-        v.scalar_type(), " for q, k, v, expected one floating dtype");
-  Check(q.device() == k.device() && q.device() == v.device(), ErrorCode::kInvalidInput,
-        "attention: q, k and v are on different devices");
+void CheckNumber(const char* name, const std::optional<double>& value, double low, double high, const char* expected) {
+  Check(!value || (*value >= low && *value <= high), ErrorCode::kInvalidInput, "attention: ", name, " is ",
+        value.value_or(0), ", expected ", expected);
 }
 
-// A slice of the bias along its query dimension, which may be broadcast.
-at::Tensor BiasRows(const at::Tensor& bias, int64_t begin, int64_t length) {
-  if (bias.dim() < 2 || bias.size(-2) == 1) return bias;
-  return bias.narrow(-2, begin, length);
-}
-
-at::Tensor SDPA(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
-                std::optional<double> scale) {
-  const bool gqa = q.size(1) != k.size(1);
-  return at::scaled_dot_product_attention(q, k, v, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt,
-                                          /*dropout_p=*/0.0, /*is_causal=*/false, scale, gqa);
-}
-
-at::Tensor SDPAChunked(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias,
-                       std::optional<double> scale) {
-  const int64_t row_bytes = q.size(0) * q.size(1) * k.size(2) * 4;
-  const int64_t rows = std::clamp(kScoreBytes / row_bytes, int64_t{1}, q.size(2));
-  if (rows == q.size(2)) return SDPA(q, k, v, bias, scale);
-  at::Tensor out = at::empty({q.size(0), q.size(1), q.size(2), v.size(3)}, q.options());
-  for (int64_t begin = 0; begin < q.size(2); begin += rows) {
-    const int64_t length = std::min(rows, q.size(2) - begin);
-    const at::Tensor chunk_bias = bias.defined() ? BiasRows(bias, begin, length) : bias;
-    out.narrow(2, begin, length).copy_(SDPA(q.narrow(2, begin, length), k, v, chunk_bias, scale));
+std::vector<HeadCounts> DenseCounts(const Call& call) {
+  std::vector<HeadCounts> counts;
+  for (int64_t b = 0; b < call.shape.batch; ++b) {
+    const Visibility visibility(call, b);
+    HeadCounts head;
+    for (int64_t i = 0; i < call.shape.query_blocks(); ++i) head.visible_blocks += visibility.KeyBlocks(i);
+    for (int64_t row = 0; row < call.shape.query_length; row += kRowGroup) {
+      const int64_t last = std::min(row + kRowGroup, call.shape.query_length) - 1;
+      head.pv_tiles += (visibility.KeysOfRow(last) + kKeyBlock - 1) / kKeyBlock;
+    }
+    head.kept_blocks = head.visible_blocks;
+    counts.insert(counts.end(), static_cast<size_t>(call.shape.query_heads), head);
   }
-  return out;
+  return counts;
 }
 
-void Record(const at::Tensor& q, const at::Tensor& k, const AttentionContext& ctx, std::string kernel,
-            std::string reason, double seconds) {
+void Record(const AttentionContext& ctx, const std::string& mode, const Shape& shape, const CallResults& results,
+            const std::vector<HeadCounts>& counts) {
   CallRecord record;
+  record.mode = mode;
   record.step = ctx.step;
   record.layer = ctx.layer;
   record.kind = ctx.kind;
   record.pass = ctx.pass;
-  record.kernel = std::move(kernel);
-  record.reason = std::move(reason);
-  record.seconds = seconds;
-  const int64_t key_blocks = CeilDiv(k.size(2), kKeyBlock);
-  const int64_t blocks = q.size(0) * CeilDiv(q.size(2), kQueryBlock) * key_blocks;
-  const int64_t tiles = q.size(0) * CeilDiv(q.size(2), kRowGroup) * key_blocks;
-  const size_t heads = static_cast<size_t>(q.size(1));
-  record.visible_blocks.assign(heads, blocks);
-  record.kept_blocks.assign(heads, blocks);
-  record.pv_tiles.assign(heads, tiles);
-  record.pv_skipped.assign(heads, 0);
+  record.kernel = results.kernel;
+  record.reason = ctx.why.empty() ? results.reason : ctx.why + "; " + results.reason;
+  record.fallback = results.fallback || ctx.fallback;
+  record.seconds = results.seconds;
+  record.predict_seconds = results.predict_seconds;
+  const size_t heads = static_cast<size_t>(shape.query_heads);
+  const auto sum = [&](int64_t HeadCounts::*field) {
+    std::vector<int64_t> sums(heads, 0);
+    for (size_t i = 0; i < counts.size(); ++i) sums[i % heads] += counts[i].*field;
+    return sums;
+  };
+  record.visible_blocks = sum(&HeadCounts::visible_blocks);
+  record.kept_blocks = sum(&HeadCounts::kept_blocks);
+  record.pv_tiles = sum(&HeadCounts::pv_tiles);
+  record.pv_skipped = sum(&HeadCounts::pv_skipped);
   ctx.stats->Add(std::move(record));
+}
+
+at::Tensor CountTensor(const Shape& shape, const std::vector<HeadCounts>& counts, int64_t HeadCounts::*field) {
+  at::Tensor tensor = at::empty({shape.batch, shape.query_heads}, at::kLong);
+  int64_t* values = tensor.mutable_data_ptr<int64_t>();
+  for (size_t i = 0; i < counts.size(); ++i) values[i] = counts[i].*field;
+  return tensor;
+}
+
+// Laid out as q is: channels side by side, and heads within a token where q has them so.
+at::Tensor OutputLike(const at::Tensor& q, int64_t value_dim) {
+  const int64_t batch = q.size(0), heads = q.size(1), length = q.size(2);
+  if (heads > 1 && length > 1 && q.stride(1) < q.stride(2)) {
+    return at::empty({batch, length, heads, value_dim}, q.options()).transpose(1, 2);
+  }
+  return at::empty({batch, heads, length, value_dim}, q.options());
+}
+
+// The bias with four dimensions; undefined: none.
+at::Tensor BiasOf(const at::Tensor& bias, const at::Tensor& q, const at::Tensor& k) {
+  if (!bias.defined()) return bias;
+  const int64_t full[] = {q.size(0), q.size(1), q.size(2), k.size(2)};
+  std::vector<int64_t> sizes(4, 1);
+  bool fits = bias.dim() <= 4 && bias.scalar_type() == q.scalar_type() && bias.device() == q.device();
+  for (int64_t i = 0; fits && i < bias.dim(); ++i) {
+    const size_t at = static_cast<size_t>(4 - bias.dim() + i);
+    sizes[at] = bias.size(i);
+    fits = bias.size(i) == 1 || bias.size(i) == full[at];
+  }
+  Check(fits, ErrorCode::kInvalidInput, "attention: bias is ", bias.scalar_type(), " ", bias.sizes(), " on ",
+        bias.device().str(), ", expected ", q.scalar_type(), " that broadcasts to ", at::IntArrayRef(full), " on ",
+        q.device().str());
+  return bias.dim() == 4 ? bias : bias.reshape(sizes);
+}
+
+at::Tensor AttendDense(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionContext& ctx,
+                       const std::string& kernel, const Call& call, CallResults& results) {
+  DenseCall dense{q, k, v, BiasOf(ctx.bias, q, k), ctx.scale, call.causal, call.key_lengths, results.want_lse};
+  DenseResult result = RunDense(dense, kernel);
+  results.kernel = std::move(result.kernel);
+  results.reason = std::move(result.reason);
+  results.lse = result.lse;
+  return result.o;
+}
+
+at::Tensor AttendOnCPU(const at::Tensor& q, const at::Tensor& v, const AttentionOptions& options, Call& call,
+                       std::vector<HeadCounts>& counts, CallResults& results) {
+  const Shape& s = call.shape;
+  const at::Tensor o = OutputLike(q, v.size(3));
+  call.o = {o.mutable_data_ptr(), {o.stride(0), o.stride(1), o.stride(2), o.stride(3)}};
+  if (results.want_lse) {
+    results.lse = at::empty({s.batch, s.query_heads, s.query_length}, at::kFloat);
+    call.lse = results.lse.mutable_data_ptr<float>();
+  }
+  if (results.want_block_map) {
+    results.block_map = at::empty({s.batch, s.query_heads, s.query_blocks(), s.key_blocks()}, at::kByte);
+    call.block_map_used = results.block_map.mutable_data_ptr<uint8_t>();
+  }
+  counts.resize(static_cast<size_t>(s.batch * s.query_heads));
+  call.counts = counts.data();
+  RunInfo info = RunOnCPU(call, TorchThreads(), options.kernel);
+  results.kernel = std::move(info.kernel);
+  results.reason = std::move(info.reason);
+  results.fallback = info.fallback;
+  results.predict_seconds = info.predict_seconds;
+  results.quantize_seconds = info.quantize_seconds;
+  return o;
+}
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+at::Tensor AttendAsPlanned(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionContext& ctx) {
+  CallPlan plan = ctx.policy->Plan(ctx, q, k);
+  AttentionContext planned = ctx;
+  planned.policy = nullptr;
+  planned.options = &plan.options;
+  planned.topk = std::move(plan.topk);
+  planned.cdf = std::move(plan.cdf);
+  planned.theta = std::move(plan.theta);
+  planned.lambda = std::move(plan.lambda);
+  planned.block_map = std::move(plan.block_map);
+  planned.why = std::move(plan.why);
+  planned.fallback = plan.fallback;
+  return Attend(q, k, v, planned);
+}
+
+// What modes other than dense do not take.
+void CheckDevice(const at::Tensor& q, const std::string& mode) {
+  Check(q.device().is_cpu(), ErrorCode::kUnsupported, "attention mode '", mode, "' on ", q.device().str(),
+        " is not in this build; there are: ", mode, " on cpu, dense on ", q.device().str());
+}
+
+void CheckForCore(const at::Tensor& q, const AttentionContext& ctx, const std::string& mode) {
+  Check(!ctx.bias.defined(), ErrorCode::kInvalidInput, "attention: a bias is for mode dense, not for ", mode);
+  const at::ScalarType dtype = q.scalar_type();
+  Check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, ErrorCode::kUnsupported,
+        "attention mode '", mode, "' takes Float, BFloat16 and Half, not ", dtype);
 }
 
 }  // namespace
 
 const std::vector<std::string>& Modes() {
-  static const std::vector<std::string> modes = {"dense"};
+  static const std::vector<std::string> modes = {kDense, "dense8", "sparge", "sparge_exact"};
   return modes;
 }
 
 const std::vector<std::string>& Kernels() {
-  static const std::vector<std::string> kernels = {kSDPA, kSDPAChunked};
+  static const std::vector<std::string> kernels = [] {
+    std::vector<std::string> all = DenseKernels();
+    for (std::string& name : CPUKernelNames()) all.push_back(std::move(name));
+    return all;
+  }();
   return kernels;
+}
+
+std::vector<std::string> KernelsOf(const std::string& mode) {
+  return mode == kDense ? DenseKernels() : CPUKernelNames();
 }
 
 void CheckOptions(const AttentionOptions& options) {
   Check(Has(Modes(), options.mode), ErrorCode::kUnsupported, "attention mode '", options.mode,
-        "' is not in this build; there is: ", Join(Modes()));
-  Check(options.kernel == "auto" || Has(Kernels(), options.kernel), ErrorCode::kUnsupported, "attention kernel '",
-        options.kernel, "' is not in this build; there are: auto, ", Join(Kernels()));
+        "' is not in this build; there are: ", Join(Modes()));
+  const std::vector<std::string> fit = KernelsOf(options.mode);
+  if (options.kernel != "auto" && !Has(fit, options.kernel)) {
+    const bool known = Has(Kernels(), options.kernel);
+    base::Fail(ErrorCode::kUnsupported, "attention kernel '", options.kernel, "' ",
+               known ? "cannot do mode " + options.mode : "is not in this build", "; there are: auto, ", Join(fit));
+  }
+  CheckNumber("topk", options.topk, std::numeric_limits<float>::denorm_min(), 1, "more than 0, at most 1");
+  CheckNumber("cdf", options.cdf, std::numeric_limits<float>::denorm_min(), 1, "more than 0, at most 1");
+  CheckNumber("theta", options.theta, 0, 1, "0 to 1");
+  CheckNumber("lambda", options.lambda, std::numeric_limits<float>::lowest(), 0, "a finite number, 0 (off) or less");
+  if (!FindSelector(options.selector)) {
+    std::vector<std::string> names;
+    for (const Selector& selector : Selectors()) names.emplace_back(selector.name);
+    base::Fail(ErrorCode::kInvalidInput, "attention: no block selector '", options.selector,
+               "'; there are: ", Join(names));
+  }
+  Check(options.window >= 0, ErrorCode::kInvalidInput, "attention: window is ", options.window,
+        ", expected 0 or more key blocks");
 }
 
 at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionContext& ctx) {
+  if (ctx.policy) return AttendAsPlanned(q, k, v, ctx);
   static const AttentionOptions defaults;
   const AttentionOptions& options = ctx.options ? *ctx.options : defaults;
   CheckOptions(options);
-  CheckTensors(q, k, v);
+  const bool dense = options.mode == kDense;
+  if (!dense) CheckDevice(q, options.mode);
+  MadeCall made;
+  MakeCall(q, k, v, ctx, options, made);
+  if (!dense) CheckForCore(q, ctx, options.mode);
 
-  std::string kernel = options.kernel, reason = "asked for by name";
-  if (kernel == "auto") {
-    const bool wide = std::max(q.size(3), v.size(3)) > kWidestFusedHead;
-    kernel = wide ? kSDPAChunked : kSDPA;
-    reason =
-        wide ? base::StrCat("mode dense; no fused kernel for a head of ", std::max(q.size(3), v.size(3)), " channels")
-             : "mode dense";
-  }
+  CallResults unasked;
+  CallResults& results = ctx.results ? *ctx.results : unasked;
+  results = {results.want_lse, results.want_block_map, results.want_counts};
+  std::vector<HeadCounts> counts;
   const auto start = std::chrono::steady_clock::now();
-  at::Tensor out = kernel == kSDPA ? SDPA(q, k, v, ctx.bias, ctx.scale) : SDPAChunked(q, k, v, ctx.bias, ctx.scale);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (ctx.stats) Record(q, k, ctx, std::move(kernel), std::move(reason), seconds);
-  return out;
+  at::Tensor o = dense ? AttendDense(q, k, v, ctx, options.kernel, made.call, results)
+                       : AttendOnCPU(q, v, options, made.call, counts, results);
+  results.seconds = SecondsSince(start);
+  if (results.want_counts && !dense) {
+    results.visible_blocks = CountTensor(made.call.shape, counts, &HeadCounts::visible_blocks);
+    results.kept_blocks = CountTensor(made.call.shape, counts, &HeadCounts::kept_blocks);
+    results.pv_tiles = CountTensor(made.call.shape, counts, &HeadCounts::pv_tiles);
+    results.pv_skipped = CountTensor(made.call.shape, counts, &HeadCounts::pv_skipped);
+  }
+  if (ctx.stats) {
+    if (dense) counts = DenseCounts(made.call);
+    Record(ctx, options.mode, made.call.shape, results, counts);
+  }
+  if (ctx.tap) {
+    const auto seen = std::chrono::steady_clock::now();
+    ctx.tap->Seen({q, k, v, o, ctx, results});
+    if (ctx.stats) ctx.stats->AddTapSeconds(SecondsSince(seen));
+  }
+  return o;
 }
 
 }  // namespace attention

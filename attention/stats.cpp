@@ -26,6 +26,7 @@ const char* PassName(Pass pass) { return pass == Pass::kCond ? "cond" : "uncond"
 
 void StatsRecorder::Add(CallRecord record) {
   ++calls_by_kernel_[record.kernel];
+  ++calls_by_mode_[record.mode];
   seconds_ += record.seconds;
   if (record.fallback) ++fallbacks_[{record.step, record.layer, record.kind, record.kernel, record.reason}];
   const bool denoising = record.kind == Kind::kSelf || record.kind == Kind::kJoint;
@@ -33,6 +34,24 @@ void StatsRecorder::Add(CallRecord record) {
 }
 
 void StatsRecorder::Clear() { *this = StatsRecorder(); }
+
+void StatsRecorder::Append(const StatsRecorder& later) {
+  denoising_calls_.insert(denoising_calls_.end(), later.denoising_calls_.begin(), later.denoising_calls_.end());
+  for (const auto& [kernel, calls] : later.calls_by_kernel_) calls_by_kernel_[kernel] += calls;
+  for (const auto& [mode, calls] : later.calls_by_mode_) calls_by_mode_[mode] += calls;
+  for (const auto& [place, calls] : later.fallbacks_) fallbacks_[place] += calls;
+  redone_.insert(redone_.end(), later.redone_.begin(), later.redone_.end());
+  seconds_ += later.seconds_;
+  tap_seconds_ += later.tap_seconds_;
+}
+
+void StatsRecorder::AddRedo(int step, const std::string& reason, const StatsRecorder& dropped) {
+  int64_t calls = 0;
+  for (const auto& [mode, count] : dropped.calls_by_mode_) calls += count;
+  redone_.push_back({step, reason, calls, dropped.seconds_});
+  seconds_ += dropped.seconds_;
+  tap_seconds_ += dropped.tap_seconds_;
+}
 
 std::vector<Fallback> StatsRecorder::fallbacks() const {
   std::vector<Fallback> out;

@@ -21,8 +21,9 @@ struct CallRecord {
   int layer = 0;  // counts blocks from 0
   Kind kind = Kind::kSelf;
   Pass pass = Pass::kCond;
+  std::string mode;  // "dense", "dense8", "sparge", "sparge_exact"
   std::string kernel;
-  std::string reason;     // why this kernel
+  std::string reason;     // why this mode at this place, where it is not the job's, and why this kernel
   bool fallback = false;  // another kernel would have been preferred
   double seconds = 0;
   double predict_seconds = 0;
@@ -36,26 +37,43 @@ struct Fallback {
   int64_t calls;
 };
 
+// A step whose latents were not finite, and which ran again.
+struct Redo {
+  int step;
+  std::string reason;
+  int64_t calls;   // of the attempt that was dropped, all kinds
+  double seconds;  // their time
+};
+
 // Collects what every attention call did. Owned by whoever runs the pipeline; not for two threads at once.
 class StatsRecorder {
  public:
   void Add(CallRecord record);
   void Clear();
+  // Adds all that `later` has, after what is here.
+  void Append(const StatsRecorder& later);
+  // Notes that the calls of `dropped` came to nothing: their time counts, nothing else of them does.
+  void AddRedo(int step, const std::string& reason, const StatsRecorder& dropped);
+  void AddTapSeconds(double seconds) { tap_seconds_ += seconds; }
 
   // Calls of a DiT's self and joint attention, in the order in which they ran.
   const std::vector<CallRecord>& denoising_calls() const { return denoising_calls_; }
   const std::map<std::string, int64_t>& calls_by_kernel() const { return calls_by_kernel_; }
+  const std::map<std::string, int64_t>& calls_by_mode() const { return calls_by_mode_; }
   std::vector<Fallback> fallbacks() const;
-  double seconds() const { return seconds_; }  // all kinds
+  const std::vector<Redo>& redone() const { return redone_; }
+  double seconds() const { return seconds_; }          // all kinds
+  double tap_seconds() const { return tap_seconds_; }  // spent watching, in no other time here
 
   // 1 − kept/visible · (1 + (pv_tiles − pv_skipped)/pv_tiles)/2 over denoising_calls(); 0 where a divisor is 0.
   double sparsity() const;
 
  private:
   std::vector<CallRecord> denoising_calls_;
-  std::map<std::string, int64_t> calls_by_kernel_;
+  std::map<std::string, int64_t> calls_by_kernel_, calls_by_mode_;
+  std::vector<Redo> redone_;
   std::map<std::tuple<int, int, Kind, std::string, std::string>, int64_t> fallbacks_;
-  double seconds_ = 0;
+  double seconds_ = 0, tap_seconds_ = 0;
 };
 
 }  // namespace attention

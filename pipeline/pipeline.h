@@ -8,8 +8,13 @@
 #include <vector>
 
 #include "attention/stats.h"
+#include "pipeline/attention_settings.h"
 #include "pipeline/host_tensor.h"
 #include "pipeline/progress.h"
+
+namespace attention {
+class CallTap;
+}
 
 namespace pipeline {
 
@@ -45,10 +50,10 @@ struct ModelInfo {
   FamilyDefaults defaults;
   std::vector<std::string>
       config_files;  // absolute: model_index.json, every component's config, the tokenizer's files; in order of name
-  std::vector<std::string> notices;       // unknown keys that were ignored, and the like
-  std::string scheduler;                  // "unipc" or "euler": what the folder asks for
-  int64_t num_layers = 0, num_heads = 0;  // of the DiT
-  int64_t max_sequence_length_limit = 0;  // 0: none
+  std::vector<std::string> notices;                     // unknown keys that were ignored, and the like
+  std::string scheduler;                                // "unipc" or "euler": what the folder asks for
+  int64_t num_layers = 0, num_heads = 0, head_dim = 0;  // of the DiT
+  int64_t max_sequence_length_limit = 0;                // 0: none
 };
 
 // Reads a diffusers folder's configs and weight headers, no weights. Throws Error{kInvalidInput} with every missing,
@@ -69,8 +74,8 @@ struct Request {
   int64_t seed = 0;                  // as torch.Generator("cpu").manual_seed(seed)
   std::string scheduler;             // "", "unipc", "euler"; "" = the folder's
   std::optional<double> flow_shift;  // absent = the folder's
-  std::string attention_mode = "dense";
-  std::string attention_kernel = "auto";
+  AttentionSettings attention;
+  attention::CallTap* attention_tap = nullptr;  // sees every attention call of the DiT; null: nobody
 };
 
 struct StageSeconds {
@@ -82,6 +87,7 @@ struct Denoised {
   HostTensor latents;  // [C, T, h, w], what diffusers returns for output_type="latent" without the batch dimension
   std::vector<double> sigmas;  // one a step
   std::vector<std::string> notices;
+  std::vector<int64_t> redone_steps;  // that ran again, dense, after their latents were not finite
 };
 
 // A loaded model folder. Components are loaded when they are first needed; a text encoder is freed before the DiT is
@@ -97,8 +103,10 @@ class Pipeline {
   virtual std::string device_name() const = 0;  // "cpu", "cuda:0"
   virtual std::string dtype_name() const = 0;   // of the DiT's products: "bfloat16", …
 
-  // Prompt to latents. Throws Error{kCancelled} within one DiT block of Progress::Cancel, Error{kNonFinite} with the
-  // step.
+  // Prompt to latents; requests may differ in anything, attention included, without loading again. A step whose latents
+  // are not finite though not all of its attention was dense is run again, dense. Throws Error{kCancelled} within one
+  // DiT block of Progress::Cancel, Error{kNonFinite} with the step, Error{kInvalidInput} or Error{kUnsupported} for
+  // what the model cannot do, before it loads anything.
   virtual Denoised Denoise(const Request& request, Progress& progress) = 0;
 
   // Latents [C, T, h, w] to frames [F, H, W, 3] in 0…1 (RGB). Throws Error{kCancelled} within one VAE chunk,
@@ -109,6 +117,7 @@ class Pipeline {
   virtual HostTensor Encode(const HostTensor& frames, Progress& progress) = 0;
 
   virtual const StageSeconds& seconds() const = 0;  // accumulated since Open
+  // Of the last Denoise, and what was encoded or decoded since. Within a Denoise it grows step by step.
   virtual const attention::StatsRecorder& attention_stats() const = 0;
 };
 

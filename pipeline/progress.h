@@ -8,7 +8,7 @@
 namespace pipeline {
 
 // What a render is doing, in the order in which it happens.
-enum class Stage { kLoadTextEncoder, kEncodePrompt, kLoadTransformer, kDenoise, kLoadVAE, kDecode, kWrite };
+enum class Stage { kLoadTextEncoder, kEncodePrompt, kLoadTransformer, kDenoise, kLoadVAE, kDecode, kMeasure, kWrite };
 
 inline const char* StageName(Stage stage) {
   switch (stage) {
@@ -24,6 +24,8 @@ inline const char* StageName(Stage stage) {
       return "load VAE";
     case Stage::kDecode:
       return "decode";
+    case Stage::kMeasure:
+      return "measure";
     case Stage::kWrite:
       return "write";
   }
@@ -36,7 +38,7 @@ class Progress {
  public:
   virtual ~Progress() = default;
 
-  // `done` of `total` units of the stage are finished (denoising steps, VAE chunks, frames written;
+  // `done` of `total` units of the stage are finished (denoising steps, VAE chunks, frames measured or written;
   // total 0: unknown). Called at least once at the start (done = 0) and once at the end of each stage.
   virtual void Update(Stage stage, int64_t done, int64_t total) = 0;
 

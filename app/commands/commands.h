@@ -7,6 +7,8 @@ namespace app {
 
 // Subcommands. `args` are those after the subcommand's name. Return the exit status; throw base::Error.
 int RunGenerate(const std::vector<std::string>& args);
+int RunAttend(const std::vector<std::string>& args);
+int RunCompare(const std::vector<std::string>& args);
 int RunBench(const std::vector<std::string>& args);
 int RunInfo(const std::vector<std::string>& args);
 int RunVersion();

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "app/commands/commands.h"
+#include "app/commands/numbers.h"
 #include "app/console/errors.h"
 #include "app/console/observer.h"
 #include "app/console/signals.h"
@@ -11,10 +12,13 @@
 #include "app/job/kept_latents.h"
 #include "app/job/model.h"
 #include "app/job/run.h"
+#include "app/seen/attention_view.h"
 #include "app/settings/flags.h"
 #include "app/settings/help.h"
 #include "app/settings/text.h"
 #include "app/settings/yaml.h"
+#include "attention/base/atomic_file.h"
+#include "pipeline/media/png.h"
 #include "pipeline/pipeline.h"
 
 namespace app {
@@ -27,7 +31,8 @@ constexpr std::string_view kLooksMissing = "looking into the sparse modes is not
 constexpr CommandFlag kFlags[] = {
     {"--from-latents", "FILE", "decode and encode again what an earlier render kept, instead of rendering"},
     {"--progress", "STYLE", "how to show progress", "auto bar plain json off"},
-    {"--heatmap", "FILE.png", "picture of the share of blocks skipped", "", kLooksMissing},
+    {"--heatmap", "FILE.png", "picture of what attention skipped: step by layer, and layer by head of one step"},
+    {"--heatmap-step", "N", "which step that is (the last)"},
     {"--audit", "", "measure the error of every attention mode on the same inputs", "", kLooksMissing},
     {"--dump", "DIR", "write tensors of attention calls", "", kLooksMissing},
     {"--dump-what", "LIST", "which: q, k, v, o, lse, map", "", kLooksMissing},
@@ -122,6 +127,49 @@ Prepared Prepare(const std::vector<std::string>& args) {
   return prepared;
 }
 
+// Where the picture of the skipped blocks goes, and of which step its second half is.
+struct HeatmapRequest {
+  std::string path;  // empty: not wanted
+  std::optional<int64_t> step;
+};
+
+HeatmapRequest HeatmapOf(const Prepared& prepared) {
+  const auto& flags = prepared.flags.flags;
+  HeatmapRequest request;
+  const auto path = flags.find("--heatmap"), step = flags.find("--heatmap-step");
+  base::Check(path != flags.end() || step == flags.end(), ErrorCode::kInvalidInput,
+              "--heatmap-step says of which step --heatmap FILE.png shows the heads; there is no --heatmap");
+  if (path == flags.end()) return request;
+  base::Check(!prepared.kept, ErrorCode::kInvalidInput,
+              "--heatmap shows the attention of a render; with --from-latents nothing is rendered");
+  base::Check(LowerASCII(std::filesystem::path(path->second).extension().string()) == ".png", ErrorCode::kInvalidInput,
+              "--heatmap ", Quoted(path->second), ": expected a file name that ends in .png");
+  request.path = path->second;
+  const std::filesystem::path absolute = std::filesystem::absolute(request.path).lexically_normal();
+  for (const std::string& output : prepared.job.files.outputs) {
+    base::Check(absolute != std::filesystem::absolute(output).lexically_normal(), ErrorCode::kInvalidInput,
+                "--heatmap and --out both name ", Quoted(request.path));
+  }
+  base::Check(prepared.job.settings.On("overwrite") || !std::filesystem::exists(absolute), ErrorCode::kInvalidInput,
+              "--heatmap: ", request.path, " exists; take another name, or replace it with --overwrite");
+  if (step != flags.end()) {
+    request.step = IntOf("--heatmap-step", step->second, 0, prepared.job.settings.Int("steps") - 1);
+  }
+  return request;
+}
+
+void WriteHeatmap(const HeatmapRequest& request, const Job& job, const nlohmann::json& sidecar, JobObserver& observer) {
+  const std::optional<AttentionView> view = ViewOfRecord(sidecar["attention"]);
+  base::Check(view.has_value(), ErrorCode::kInternal, "the render recorded no attention");
+  const Canvas picture =
+      DrawAttention(*view, job.names.model + ", attention " + job.settings.Text("attention.mode"), request.step);
+  base::AtomicFile file(request.path);
+  file.Write(
+      pipeline::EncodePng(picture.rgb.data(), picture.height_px, picture.width_px, CanonicalJSON(JobRecord(job))));
+  file.Commit();
+  observer.Output(request.path);
+}
+
 // What to say when a job ends early: where the latents are, if they were kept.
 std::string Remaining(const Job& job) {
   const std::string& kept = job.files.kept_latents;
@@ -151,10 +199,12 @@ int RunGenerate(const std::vector<std::string>& args) {
   ConsoleObserver observer(ProgressStyleOf(style == prepared.flags.flags.end() ? "auto" : style->second),
                            log ? &*log : nullptr);
   const CancelOnSignal cancel(observer);
+  const HeatmapRequest heatmap = HeatmapOf(prepared);
   try {
     const auto pipeline = pipeline::Pipeline::Open(job.model.path, RuntimeOptionsOf(job.settings));
     observer.set_stats(&pipeline->attention_stats());
-    RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer);
+    const nlohmann::json sidecar = RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer);
+    if (!heatmap.path.empty()) WriteHeatmap(heatmap, job, sidecar, observer);
     return kExitDone;
   } catch (...) {
     Failure failure = CurrentFailure();

@@ -60,7 +60,7 @@ json WouldRunJSON(const pipeline::ModelInfo& model, const ModelNotes& notes) {
   const EffectiveSettings settings = EffectiveSettings::Resolve({FamilyLayer(model)}, {notes.settings});
   json run = {{"scheduler", settings.at("scheduler")},
               {"attention", settings.at("attention.mode")},
-              {"kernels", KernelNames()},
+              {"kernels", KernelNames(settings.TextOr("attention.mode", "dense"))},
               {"device", nullptr},
               {"dtype", nullptr},
               {"error", nullptr}};

@@ -4,6 +4,7 @@
 
 #include "app/commands/info.h"
 #include "app/console/observer.h"
+#include "app/seen/attention_text.h"
 #include "app/settings/text.h"
 #include "app/settings/value.h"
 
@@ -196,19 +197,9 @@ std::string JobText(const json& info) {
     }
   }
   rows.push_back({"peak memory", ByteSize(static_cast<int64_t>(NumberField(statistics, "peak_memory_bytes")))});
-  if (statistics.contains("attention")) {
-    const json& attention = statistics["attention"];
-    rows.push_back({"attention", Decimals(100 * NumberField(attention, "share_of_time"), 0) +
-                                     " % of the time, sparsity " +
-                                     Decimals(100 * NumberField(attention, "sparsity"), 1) + " %"});
-    std::vector<std::string> kernels;
-    if (attention.is_object() && attention.contains("kernels") && attention["kernels"].is_object()) {
-      for (const auto& [kernel, calls] : attention["kernels"].items())
-        kernels.push_back(Safe(kernel) + " × " + Safe(ToText(calls)));
-    }
-    rows.push_back({"kernels", Join(kernels, ", ")});
-  }
-  return text + Table(rows, {});
+  text += Table(rows, {});
+  const std::string attention = statistics.contains("attention") ? AttentionText(statistics["attention"]) : "";
+  return attention.empty() ? text : text + Section("Attention") + attention;
 }
 
 std::string MediaText(const json& info) {

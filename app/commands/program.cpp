@@ -18,10 +18,10 @@ constexpr Command kCommands[] = {
     {"generate", "[--setting value …] --out FILE", "one clip or image from a prompt", RunGenerate},
     {"info", "MODEL | CLIP | FILE.safetensors", "what it is, what would run; a clip: its job and statistics", RunInfo},
     {"render", "JOBS.yaml | PLAN.json | CLIP", "many jobs from a file", nullptr},
-    {"compare", "REF OTHER [OTHER …] --out DIR", "clips side by side, with metrics", nullptr},
+    {"compare", "REF OTHER [OTHER …] --out DIR", "clips side by side, with metrics", RunCompare},
     {"report", "DIR | MANIFEST", "a page about a batch", nullptr},
-    {"attend", "IN.safetensors OUT.safetensors", "one attention call on your tensors", nullptr},
-    {"bench", "pipeline", "measures speed", RunBench},
+    {"attend", "IN.safetensors OUT.safetensors", "one attention call on your tensors", RunAttend},
+    {"bench", "attention | pipeline", "measures speed", RunBench},
     {"gui", "[FILES…]", "the window", nullptr},
     {"worker", "", "jobs in, events out, over standard input and output", nullptr},
 };

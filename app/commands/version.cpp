@@ -23,7 +23,7 @@ int RunVersion() {
       {"media", pipeline::MediaLibraries()},
       {"kernels", Join(KernelNames(), ", ")},
       {"CPU", features.cpu_capability + (features.cpu_bf16 ? ", bfloat16 products, " : ", no bfloat16 products, ") +
-                  std::to_string(features.threads) + " threads"},
+                  std::to_string(features.threads) + " threads; for attention: " + AttentionCPUFeatures()},
   };
   for (const auto& [name, value] : rows) std::printf("%-9s %s\n", name, value.c_str());
   return kExitDone;

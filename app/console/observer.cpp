@@ -22,6 +22,7 @@ const char* UnitOf(pipeline::Stage stage) {
       return "step";
     case pipeline::Stage::kDecode:
       return "chunk";
+    case pipeline::Stage::kMeasure:
     case pipeline::Stage::kWrite:
       return "frame";
     default:
@@ -160,6 +161,7 @@ void ConsoleObserver::EndStage(int64_t done) {
   if (stage_ == pipeline::Stage::kDenoise && done > 0) {
     line += "  " + std::to_string(done) + (done == 1 ? " step" : " steps") +
             Format(", %.2f s/step", seconds / static_cast<double>(done));
+    if (stats_ != nullptr && stats_->sparsity() > 0) line += Format(", sparsity %.1f %%", 100 * stats_->sparsity());
   }
   if (style_ == ProgressStyle::kBar || style_ == ProgressStyle::kPlain) {
     Say(line);

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <random>
 
-#include "app/job/attention_door.h"
+#include "app/job/attention.h"
 #include "app/job/files.h"
 #include "app/job/model.h"
 #include "app/settings/text.h"
@@ -63,9 +63,6 @@ void CheckSettings(const EffectiveSettings& settings, bool from_latents, ErrorLi
   if (!from_latents && !settings.IsSet("prompt")) {
     errors.Add("no prompt: say what the clip shows with --prompt \"…\"");
   }
-  if (settings.TextOr("attention.mode", "dense") == "dense") {
-    errors.Try([&] { CheckAttention("dense", settings.TextOr("attention.kernel", "auto")); });
-  }
 }
 
 int64_t DrawSeed() {
@@ -123,14 +120,19 @@ Job PrepareJob(const JobSource& source, const pipeline::ModelInfo& model, const 
   layers.insert(layers.end(), source.layers.begin(), source.layers.end());
   job.settings = EffectiveSettings::Resolve({FamilyLayer(model)}, layers);
   job.settings.Set("model", model.path, job.settings.where("model"));
+  ResolveAttentionFiles(job.settings);
   if (job.settings.at("seed") == "random") job.settings.Set("seed", DrawSeed(), "random");
 
   ErrorList errors;
   CheckSettings(job.settings, !job.from_latents.empty(), errors);
   CheckModelFits(job.settings, model, errors);
-  if (job.from_latents.empty()) AddVocabularyNotice(notes, job.settings, job.notices);
+  if (job.from_latents.empty()) {
+    AddVocabularyNotice(notes, job.settings, job.notices);
+    if (!SetsAttention(notes.settings)) StartUntuned(layers, job.settings, job.notices);
+    job.attention = AttentionOf(job.settings, model, errors);
+  }
   job.model_hash = ModelHash(model);
-  job.hash = JobHash(job.settings, job.model_hash);
+  job.hash = JobHash(job.settings, job.model_hash, FilesInHash(job.settings));
   errors.Try([&] { job.files = PlanFiles(job); });
   errors.ThrowIfAny();
   return job;

@@ -30,6 +30,7 @@ struct Job {
   std::string model_hash, hash;
   JobFiles files;
   std::string from_latents;  // file to start from; empty: from noise
+  pipeline::AttentionSettings attention;
   std::vector<std::string> notices;
 };
 
@@ -42,7 +43,8 @@ struct JobSource {
 
 // Resolves and checks. `model` and `notes` belong to the folder that the layers' `model` means. Throws InputErrors with
 // everything that is wrong: sizes that the model cannot make (with the nearest that it can), a missing prompt, settings
-// that are not there yet, outputs (kind, codec, folder), files that exist, one file for two purposes.
+// that are not there yet, attention settings that do not fit the model, outputs (kind, codec, folder), files that
+// exist, one file for two purposes.
 Job PrepareJob(const JobSource& source, const pipeline::ModelInfo& model, const ModelNotes& notes);
 
 // The settings of `kind` "how".

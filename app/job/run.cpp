@@ -37,8 +37,7 @@ pipeline::Request RequestOf(const Job& job) {
   const std::string scheduler = s.TextOr("scheduler", "");
   request.scheduler = scheduler == job.model.scheduler ? "" : scheduler;
   if (s.IsSet("flow_shift")) request.flow_shift = s.Number("flow_shift");
-  request.attention_mode = s.Text("attention.mode");
-  request.attention_kernel = s.TextOr("attention.kernel", "auto");
+  request.attention = job.attention;
   return request;
 }
 

@@ -54,7 +54,8 @@ EffectiveSettings EffectiveSettings::Resolve(const std::vector<Layer>& base, con
   EffectiveSettings settings = floor;
   for (const Layer& layer : layers) {
     for (const auto& [key, assignment] : layer) {
-      settings.Set(key, assignment.value.is_null() ? floor.at(key) : assignment.value, assignment.where);
+      const bool clears = assignment.value.is_null();
+      settings.Set(key, clears ? floor.at(key) : assignment.value, clears ? floor.where(key) : assignment.where);
     }
   }
   return settings;
@@ -155,12 +156,14 @@ Layer LayerFromJSON(const nlohmann::json& job, const std::string& where, std::ve
   return layer;
 }
 
-std::string JobHash(const EffectiveSettings& settings, const std::string& model_hash) {
+std::string JobHash(const EffectiveSettings& settings, const std::string& model_hash,
+                    const std::map<std::string, std::string>& files) {
   nlohmann::json job = settings.ToJSON();
   for (const Setting& setting : Settings()) {
     if (!setting.hashed) job.erase(std::string(setting.key));
   }
   job["model"] = model_hash;
+  for (const auto& [key, hash] : files) job[key] = hash;
   return SHA256Hex(CanonicalJSON(job));
 }
 

@@ -83,7 +83,8 @@ class EffectiveSettings {
 Layer LayerFromJSON(const nlohmann::json& job, const std::string& where, std::vector<std::string>* unknown);
 
 // SHA-256 over the canonical JSON of all settings but those that do not change what is made, with the model by
-// `model_hash` in place of its path. 64 hex digits.
-std::string JobHash(const EffectiveSettings& settings, const std::string& model_hash);
+// `model_hash` in place of its path; `files`: further settings by the hash of the file that they name. 64 hex digits.
+std::string JobHash(const EffectiveSettings& settings, const std::string& model_hash,
+                    const std::map<std::string, std::string>& files = {});
 
 }  // namespace app

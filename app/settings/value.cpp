@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "app/settings/rules.h"
 #include "app/settings/text.h"
 #include "attention/base/error.h"
 
@@ -159,6 +160,7 @@ Value ParseText(const Setting& setting, std::string_view text) {
     case kMemory:
       return text == "auto" ? Value("auto") : ParseNumber(setting, text);
     case kRules:
+      if (setting.missing.empty()) return ParseRulesText(setting, CheckedText(setting, text));
       return CheckedText(setting, text);
   }
   base::Fail(ErrorCode::kInternal, setting.key, ": a type without a reader");
@@ -181,7 +183,9 @@ Value ParseTyped(const Setting& setting, const nlohmann::json& value) {
     }
     return paths;
   }
-  if (value.is_array() && setting.type == kRules) return value;
+  if (value.is_array() && setting.type == kRules) {
+    return setting.missing.empty() ? ParseRulesJSON(setting, value) : value;
+  }
   FailValue(setting, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 

@@ -11,8 +11,8 @@
 
 namespace app {
 
-// A setting's value: null (none), boolean, int64, double, text, or a list of texts (kPaths). Lists of indices are text
-// in canonical form ("0-1,-1"); `random` and `auto` are text.
+// A setting's value: null (none), boolean, int64, double, text, a list of texts (kPaths) or of mappings (kRules). Lists
+// of indices are text in canonical form ("0-1,-1"); `random` and `auto` are text.
 using Value = nlohmann::json;
 
 // Reads one value as a person writes it, on the command line or as a YAML scalar. The whole text must be the value, in

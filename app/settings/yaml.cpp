@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "app/settings/rules.h"
 #include "app/settings/text.h"
 
 namespace app {
@@ -178,6 +179,8 @@ class SettingsReader {
       } else if (node.IsSequence() &&
                  (setting.type == SettingType::kPaths || setting.type == SettingType::kIndexList)) {
         value = Sequence(setting, node);
+      } else if (setting.type == SettingType::kRules && setting.missing.empty()) {
+        value = Rules(setting, node);
       } else if (setting.type == SettingType::kRules) {
         value = YAML::Dump(node);
       } else {
@@ -185,9 +188,25 @@ class SettingsReader {
                                             (node.IsMap() ? "mapping" : "list"));
       }
       CheckThere(setting, value);
+      if (setting.type == SettingType::kPath && setting.group == "attention") value = FromHere(value);
     } catch (const base::Error& error) {
       file_.Error(node.Mark(), error.what());
     }
+  }
+
+  // A path as written in the file: relative to it.
+  Value FromHere(const Value& path) const {
+    const std::filesystem::path folder = std::filesystem::path(file_.path()).parent_path();
+    return std::filesystem::absolute(folder / path.get<std::string>()).lexically_normal().string();
+  }
+
+  Value Rules(const Setting& setting, const YAML::Node& list) {
+    return ParseRules(list, [&](size_t rule, const std::string& key, const std::string& message) {
+      YAML::Mark mark = list.Mark();
+      if (list.IsSequence() && rule < list.size()) mark = list[rule].Mark();
+      if (!key.empty()) mark = list[rule][key].Mark();
+      file_.Error(mark, std::string(setting.key) + ": " + (key.empty() ? "" : key + ": ") + message);
+    });
   }
 
   static Value Sequence(const Setting& setting, const YAML::Node& node) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -89,6 +90,29 @@ MediaInfo ProbeMedia(const std::string& path);
 struct Clip {
   MediaInfo info;
   HostTensor frames;  // [F, H, W, 3] in 0…1, RGB by the file's own tags (untagged YUV: BT.601, as FFmpeg takes it)
+};
+
+// The same frames one after another, for clips that need not fit into memory. Throws as ReadMedia does.
+class FrameReader {
+ public:
+  explicit FrameReader(const std::string& path);
+  ~FrameReader();
+  FrameReader(FrameReader&&) noexcept;
+  FrameReader& operator=(FrameReader&&) noexcept;
+
+  const MediaInfo& info() const;  // num_frames, and a GIF's fps, only after the end
+
+  // Decodes the next frame; false at the end.
+  bool Next();
+
+  // Of that frame: when it is shown, in seconds after the first (0 for images and their sequences), and its pixels
+  // [height, width, 3] in 0…1.
+  double time_s() const;
+  void Convert(float* rgb);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 // All frames. Throws as ProbeMedia does, also for frames that are damaged or fewer than the file announces, and

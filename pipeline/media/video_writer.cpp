@@ -95,26 +95,25 @@ class Muxer {
   int64_t num_packets_ = 0;
 };
 
-// Turns the frames of a view into encoder frames.
-class FrameSource {
+// Turns RGB floats into encoder frames.
+class FrameMaker {
  public:
-  FrameSource(const FramesView& view, const EncodePlan& plan)
-      : view_(view), plan_(plan), filler_(view.height_px, view.width_px) {}
+  FrameMaker(const EncodePlan& plan, int64_t height_px, int64_t width_px)
+      : plan_(plan), height_px_(height_px), width_px_(width_px), filler_(height_px, width_px) {}
 
   // GIF only: finds the palette of all frames.
-  void FindPalette(const Progress& progress) {
+  void FindPalette(const FramesView& view, const Progress& progress) {
     palette_.emplace();
-    bytes_.resize(view_.height_px * view_.width_px * 3);
-    for (int64_t i = 0; i < view_.num_frames; ++i) {
+    for (int64_t i = 0; i < view.num_frames; ++i) {
       progress.ThrowIfCancelled();
-      RoundTo8Bit(view_.frame(i), static_cast<int64_t>(bytes_.size()), i, bytes_.data());
-      palette_->Add(bytes_.data(), view_.height_px * view_.width_px);
+      palette_->Add(Bytes(view.frame(i), i), height_px_ * width_px_);
     }
     palette_->Build();
   }
+  bool has_palette() const { return palette_.has_value(); }
 
   // Frame `index`, tagged as the encoder's context is: some encoders write the frame's tags.
-  av::Frame Make(int64_t index, const AVCodecContext& encoder) {
+  av::Frame Make(const float* rgb, int64_t index, const AVCodecContext& encoder) {
     av::Frame frame = av::NewFrame();
     frame->format = plan_.pixel_format;
     frame->width = plan_.width_px;
@@ -128,65 +127,116 @@ class FrameSource {
     frame->color_range = encoder.color_range;
     frame->chroma_location = encoder.chroma_sample_location;
     if (palette_) {
-      RoundTo8Bit(view_.frame(index), static_cast<int64_t>(bytes_.size()), index, bytes_.data());
-      palette_->Map(bytes_.data(), view_.height_px, view_.width_px, frame->data[0], frame->linesize[0]);
+      palette_->Map(Bytes(rgb, index), height_px_, width_px_, frame->data[0], frame->linesize[0]);
       std::copy(palette_->argb().begin(), palette_->argb().end(), reinterpret_cast<uint32_t*>(frame->data[1]));
     } else {
-      filler_.Fill(view_.frame(index), index, frame.get());
+      filler_.Fill(rgb, index, frame.get());
     }
     return frame;
   }
 
  private:
-  const FramesView& view_;
+  const uint8_t* Bytes(const float* rgb, int64_t index) {
+    bytes_.resize(static_cast<size_t>(height_px_ * width_px_ * 3));
+    RoundTo8Bit(rgb, static_cast<int64_t>(bytes_.size()), index, bytes_.data());
+    return bytes_.data();
+  }
+
   const EncodePlan& plan_;
+  int64_t height_px_, width_px_;
   FrameFiller filler_;
   std::optional<GifPalette> palette_;
   std::vector<uint8_t> bytes_;
 };
 
-// Sends one frame (null: the end) and writes what comes out.
-void Encode(AVCodecContext* encoder, const AVFrame* frame, Muxer& muxer, const std::string& path,
-            const Progress& progress) {
-  const auto check = [&](int result) {
-    base::Check(result != AVERROR(ENOMEM), ErrorCode::kOutOfMemory, "cannot encode '", path, "': out of memory");
-    base::Check(result >= 0, ErrorCode::kInternal, "cannot encode '", path, "': ", av::Explain(result));
-  };
-  check(avcodec_send_frame(encoder, frame));
-  av::Packet packet = av::NewPacket();
-  for (;;) {
-    progress.ThrowIfCancelled();
-    const int result = avcodec_receive_packet(encoder, packet.get());
-    if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return;
-    check(result);
-    muxer.Write(packet.get(), encoder->time_base);
-    av_packet_unref(packet.get());
-  }
-}
-
 }  // namespace
 
+class VideoWriter::Impl {
+ public:
+  // `all`: every frame that will come, for the palette of a GIF; null where there is none to look at.
+  Impl(base::AtomicFile& file, const VideoOptions& options, int64_t height_px, int64_t width_px, const FramesView* all,
+       const Progress& progress)
+      : file_(file),
+        progress_(progress),
+        comment_(options.comment),
+        plan_(PlanVideo(file.path(), options, height_px, width_px)),
+        maker_(plan_, height_px, width_px) {
+    const bool gif = plan_.pixel_format == AV_PIX_FMT_PAL8;
+    base::Check(!gif || all != nullptr, ErrorCode::kInternal, "a GIF cannot be written frame by frame");
+    if (gif) maker_.FindPalette(*all, progress);
+    encoder_ = OpenEncoder(plan_, file.path());
+    muxer_.emplace(plan_, *encoder_, options.comment, file);
+  }
+
+  void Add(const float* rgb) {
+    const av::Frame frame = maker_.Make(rgb, count_++, *encoder_);
+    Encode(frame.get());
+  }
+
+  void Finish() {
+    Encode(nullptr);
+    muxer_->Finish();
+    muxer_.reset();
+    encoder_.reset();
+    if (maker_.has_palette() && !comment_.empty()) InsertGifComment(comment_, file_);
+  }
+
+ private:
+  // Sends one frame (null: the end) and writes what comes out.
+  void Encode(const AVFrame* frame) {
+    const auto check = [&](int result) {
+      base::Check(result != AVERROR(ENOMEM), ErrorCode::kOutOfMemory, "cannot encode '", file_.path(),
+                  "': out of memory");
+      base::Check(result >= 0, ErrorCode::kInternal, "cannot encode '", file_.path(), "': ", av::Explain(result));
+    };
+    check(avcodec_send_frame(encoder_.get(), frame));
+    const av::Packet packet = av::NewPacket();
+    for (;;) {
+      progress_.ThrowIfCancelled();
+      const int result = avcodec_receive_packet(encoder_.get(), packet.get());
+      if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return;
+      check(result);
+      muxer_->Write(packet.get(), encoder_->time_base);
+      av_packet_unref(packet.get());
+    }
+  }
+
+  base::AtomicFile& file_;
+  const Progress& progress_;
+  std::string comment_;
+  EncodePlan plan_;
+  FrameMaker maker_;
+  av::CodecContext encoder_;
+  std::optional<Muxer> muxer_;
+  int64_t count_ = 0;
+};
+
+VideoWriter::VideoWriter(base::AtomicFile& file, const VideoOptions& options, int64_t height_px, int64_t width_px,
+                         const Progress& progress)
+    : VideoWriter(file, options, height_px, width_px, nullptr, progress) {}
+
+VideoWriter::VideoWriter(base::AtomicFile& file, const VideoOptions& options, int64_t height_px, int64_t width_px,
+                         const FramesView* all, const Progress& progress)
+    : impl_(std::make_unique<Impl>(file, options, height_px, width_px, all, progress)) {}
+
+VideoWriter::~VideoWriter() = default;
+void VideoWriter::Add(const float* rgb) { impl_->Add(rgb); }
+void VideoWriter::Finish() { impl_->Finish(); }
+
 void WriteVideo(const std::string& path, const FramesView& frames, const VideoOptions& options, Progress& progress) {
-  const EncodePlan plan = PlanVideo(path, options, frames.height_px, frames.width_px);
+  PlanVideo(path, options, frames.height_px, frames.width_px);  // what is wrong with it, before a file is made
   progress.Update(Stage::kWrite, 0, frames.num_frames);
   progress.ThrowIfCancelled();
   base::AtomicFile file(path);
-  FrameSource source(frames, plan);
-  const bool gif = plan.pixel_format == AV_PIX_FMT_PAL8;
-  if (gif) source.FindPalette(progress);
   {
-    av::CodecContext encoder = OpenEncoder(plan, path);
-    Muxer muxer(plan, *encoder, options.comment, file);
+    VideoWriter writer(file, options, frames.height_px, frames.width_px, &frames, progress);
     for (int64_t i = 0; i < frames.num_frames; ++i) {
       progress.ThrowIfCancelled();
-      const av::Frame frame = source.Make(i, *encoder);
-      Encode(encoder.get(), frame.get(), muxer, path, progress);
+      writer.Add(frames.frame(i));
       if (i + 1 < frames.num_frames) progress.Update(Stage::kWrite, i + 1, frames.num_frames);
     }
-    Encode(encoder.get(), nullptr, muxer, path, progress);
-    muxer.Finish();
+    writer.Finish();
   }
-  if (gif && !options.comment.empty()) InsertGifComment(options.comment, file);
   progress.ThrowIfCancelled();
   file.Commit();
   progress.Update(Stage::kWrite, frames.num_frames, frames.num_frames);

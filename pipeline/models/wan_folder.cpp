@@ -178,6 +178,7 @@ WanFolder WanFolder::Open(const std::string& model_dir) {
   info.scheduler = folder.sampler.kind;
   info.num_layers = t.num_layers;
   info.num_heads = t.num_heads;
+  info.head_dim = t.head_dim;
   return folder;
 }
 

@@ -12,6 +12,7 @@
 
 #include "attention/attention.h"
 #include "attention/base/error.h"
+#include "pipeline/attention_policy.h"
 #include "pipeline/models/wan_folder.h"
 #include "pipeline/runtime.h"
 #include "pipeline/tokenizers/prompt_clean.h"
@@ -55,6 +56,11 @@ at::Tensor FromHost(const HostTensor& host) {
 
 bool AllFinite(const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); }
 
+bool AllDense(const attention::StatsRecorder& calls) {
+  const auto& by_mode = calls.calls_by_mode();
+  return by_mode.empty() || (by_mode.size() == 1 && by_mode.begin()->first == "dense");
+}
+
 class WanPipeline : public Pipeline {
  public:
   WanPipeline(WanFolder folder, const RuntimeOptions& options)
@@ -95,6 +101,7 @@ class WanPipeline : public Pipeline {
   }
 
   void CheckRequest(const Request& request) const;
+  AttentionPlan PlanAttention(const Request& request) const;
   bool RoomForEverything() const;
   Prompt EncodePrompt(const std::string& text, int64_t max_length, Progress& progress);
   std::unique_ptr<Sampler> MakeSamplerFor(const Request& request) const;
@@ -102,16 +109,34 @@ class WanPipeline : public Pipeline {
   // What stays the same at every step of a clip.
   struct Conditioning {
     WanTransformer::TextContext cond, uncond;  // uncond only when guided
-    RotaryTable rotary;
+    WanTransformer::Positions positions;
     double guidance = 1;
     bool guided = false;
   };
   at::Tensor Velocity(const at::Tensor& input, const at::Tensor& timestep, const Conditioning& conditioning,
                       attention::AttentionContext ctx, Progress& progress) const;
+  // A clip on its way from noise.
+  struct Denoising {
+    std::unique_ptr<Sampler> sampler;
+    at::Tensor latents;
+    Conditioning conditioning;
+    AttentionPolicy policy;
+    attention::CallTap* tap = nullptr;
+  };
+  // Latents after a step, and what its attention did.
+  struct StepResult {
+    at::Tensor latents;
+    attention::StatsRecorder calls;
+    bool finite = false;
+  };
+  Conditioning Prepare(const Request& request, const AttentionPlan& plan, const at::Tensor& latents,
+                       const at::Tensor& cond, const at::Tensor& uncond, Progress& progress) const;
+  StepResult TryStep(int64_t step, Denoising& run, Progress& progress) const;
+  void Step(int64_t step, Denoising& run, Denoised& result, Progress& progress);
   [[noreturn]] void FailNonFinite(const std::string& what, const WeightFiles& files) const;
-  attention::AttentionContext Context(const attention::AttentionOptions* options) {
+  // Of the text encoder and the VAE: dense.
+  attention::AttentionContext Context() {
     attention::AttentionContext ctx;
-    ctx.options = options;
     ctx.stats = &stats_;
     return ctx;
   }
@@ -143,7 +168,16 @@ void WanPipeline::CheckRequest(const Request& r) const {
   Check(r.num_steps >= 1, ErrorCode::kInvalidInput, "steps is ", r.num_steps, ", expected at least 1");
   Check(r.max_sequence_length >= 1, ErrorCode::kInvalidInput, "max_sequence_length is ", r.max_sequence_length,
         ", expected at least 1");
-  attention::CheckOptions({r.attention_mode, r.attention_kernel});
+}
+
+AttentionPlan WanPipeline::PlanAttention(const Request& request) const {
+  const auto [pt, ph, pw] = folder_.transformer.patch_size;
+  const WanVAEConfig& vae = folder_.vae;
+  const int64_t frames = (request.num_frames - 1) / vae.scale_factor_temporal + 1;
+  const int64_t tokens = frames / pt * (request.height_px / vae.scale_factor_spatial / ph) *
+                         (request.width_px / vae.scale_factor_spatial / pw);
+  return {request.attention,
+          {request.num_steps, folder_.transformer.num_layers, folder_.transformer.num_heads, tokens}};
 }
 
 // Whether the text encoder may stay while the transformer runs: all weights twice over fit into what memory is left.
@@ -169,8 +203,7 @@ WanPipeline::Prompt WanPipeline::EncodePrompt(const std::string& text, int64_t m
   if (static_cast<int64_t>(all.size()) > max_length)
     prompt.notices.push_back(base::StrCat("the prompt has ", all.size(), " tokens; the model reads the first ",
                                           max_length, " (max_sequence_length)"));
-  static const attention::AttentionOptions dense;
-  const at::Tensor hidden = text_encoder_->Forward(encoded.ids, encoded.length, Context(&dense), progress);
+  const at::Tensor hidden = text_encoder_->Forward(encoded.ids, encoded.length, Context(), progress);
   if (!AllFinite(hidden)) FailNonFinite("the text encoder's output", folder_.text_encoder_files);
   prompt.embeddings = at::constant_pad_nd(hidden, {0, 0, 0, max_length - hidden.size(1)});
   prompts_[key] = prompt;
@@ -196,12 +229,66 @@ at::Tensor WanPipeline::Velocity(const at::Tensor& input, const at::Tensor& time
                                  attention::AttentionContext ctx, Progress& progress) const {
   ctx.pass = attention::Pass::kCond;
   const at::Tensor velocity =
-      transformer_->Forward(input, timestep, conditioning.cond, conditioning.rotary, ctx, progress);
+      transformer_->Forward(input, timestep, conditioning.cond, conditioning.positions, ctx, progress);
   if (!conditioning.guided) return velocity;
   ctx.pass = attention::Pass::kUncond;
   const at::Tensor base =
-      transformer_->Forward(input, timestep, conditioning.uncond, conditioning.rotary, ctx, progress);
+      transformer_->Forward(input, timestep, conditioning.uncond, conditioning.positions, ctx, progress);
   return base + conditioning.guidance * (velocity - base);
+}
+
+WanPipeline::Conditioning WanPipeline::Prepare(const Request& request, const AttentionPlan& plan,
+                                               const at::Tensor& latents, const at::Tensor& cond,
+                                               const at::Tensor& uncond, Progress& progress) const {
+  Conditioning conditioning;
+  conditioning.guidance = request.guidance;
+  conditioning.guided = uncond.defined();
+  conditioning.positions = transformer_->PreparePositions(latents, plan.hilbert());
+  conditioning.cond = transformer_->PrepareText(cond.to(transformer_->dtype()), progress);
+  if (uncond.defined()) conditioning.uncond = transformer_->PrepareText(uncond.to(transformer_->dtype()), progress);
+  return conditioning;
+}
+
+WanPipeline::StepResult WanPipeline::TryStep(int64_t step, Denoising& run, Progress& progress) const {
+  StepResult result;
+  attention::AttentionContext ctx;
+  ctx.policy = &run.policy;
+  ctx.stats = &result.calls;
+  ctx.tap = run.tap;
+  ctx.step = static_cast<int>(step);
+  const at::Tensor timestep = run.sampler->timesteps()[step].expand({1});
+  const at::Tensor velocity =
+      Velocity(run.latents.to(transformer_->dtype()), timestep, run.conditioning, ctx, progress);
+  result.latents = run.sampler->Step(velocity, run.latents);
+  result.finite = AllFinite(result.latents);
+  return result;
+}
+
+// One step; if its latents are not finite though 8-bit or sparse attention had a part in it, once more, dense.
+void WanPipeline::Step(int64_t step, Denoising& run, Denoised& result, Progress& progress) {
+  const Stopwatch watch;
+  const double watched = stats_.tap_seconds();
+  std::unique_ptr<Sampler> before = run.sampler->Clone();
+  StepResult tried = TryStep(step, run, progress);
+  std::string again;
+  if (!tried.finite && !AllDense(tried.calls)) {
+    const std::string why = base::StrCat("step ", step, " ran again, dense: its latents were not finite");
+    stats_.AddRedo(static_cast<int>(step), why, tried.calls);
+    result.notices.push_back(why);
+    result.redone_steps.push_back(step);
+    run.sampler = std::move(before);
+    run.policy.RunDense(why);
+    tried = TryStep(step, run, progress);
+    run.policy.RunDense("");
+    again = ", with dense attention too,";
+  }
+  if (!tried.finite)
+    FailNonFinite(base::StrCat("step ", step + 1, " of ", run.sampler->num_steps(), ": latents", again),
+                  folder_.transformer_files);
+  run.latents = tried.latents;
+  stats_.Append(tried.calls);
+  result.sigmas.push_back(run.sampler->sigmas()[step].item<double>());
+  seconds_.steps.push_back(watch.Seconds() - (stats_.tap_seconds() - watched));
 }
 
 void WanPipeline::FailNonFinite(const std::string& what, const WeightFiles& files) const {
@@ -214,8 +301,10 @@ void WanPipeline::FailNonFinite(const std::string& what, const WeightFiles& file
 Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
   const c10::InferenceMode inference;
   CheckRequest(request);
+  const AttentionPlan plan = PlanAttention(request);
   const bool guided = request.guidance > 1.0;
   Denoised result;
+  stats_.Clear();
 
   const Prompt cond = EncodePrompt(request.prompt, request.max_sequence_length, progress);
   result.notices = cond.notices;
@@ -231,32 +320,17 @@ Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
   Load(transformer_, folder_.transformer, folder_.transformer_files, WanTransformer::KeepsFloat32,
        Stage::kLoadTransformer, progress);
   const Timed timed(seconds_.denoise);
-  const attention::AttentionOptions options{request.attention_mode, request.attention_kernel};
-  attention::AttentionContext ctx = Context(&options);
   progress.Update(Stage::kDenoise, 0, request.num_steps);
-  const std::unique_ptr<Sampler> sampler = MakeSamplerFor(request);
-  at::Tensor latents = DrawNoise(request);
-  Conditioning conditioning;
-  conditioning.guidance = request.guidance;
-  conditioning.guided = guided;
-  conditioning.rotary = transformer_->PreparePositions(latents);
-  conditioning.cond = transformer_->PrepareText(cond.embeddings.to(transformer_->dtype()), progress);
-  if (guided) conditioning.uncond = transformer_->PrepareText(uncond.to(transformer_->dtype()), progress);
-  for (int64_t step = 0; step < sampler->num_steps(); ++step) {
+  Denoising run{MakeSamplerFor(request), DrawNoise(request), {}, AttentionPolicy(&plan), request.attention_tap};
+  run.conditioning = Prepare(request, plan, run.latents, cond.embeddings, uncond, progress);
+  for (int64_t step = 0; step < request.num_steps; ++step) {
     progress.ThrowIfCancelled();
-    const Stopwatch watch;
-    ctx.step = static_cast<int>(step);
-    const at::Tensor timestep = sampler->timesteps()[step].expand({1});
-    const at::Tensor velocity = Velocity(latents.to(transformer_->dtype()), timestep, conditioning, ctx, progress);
-    latents = sampler->Step(velocity, latents);
-    if (!AllFinite(latents))
-      FailNonFinite(base::StrCat("step ", step + 1, " of ", sampler->num_steps(), ": latents"),
-                    folder_.transformer_files);
-    result.sigmas.push_back(sampler->sigmas()[step].item<double>());
-    seconds_.steps.push_back(watch.Seconds());
-    progress.Update(Stage::kDenoise, step + 1, sampler->num_steps());
+    Step(step, run, result, progress);
+    progress.Update(Stage::kDenoise, step + 1, request.num_steps);
   }
-  result.latents = ToHost(latents.squeeze(0));
+  seconds_.denoise -= stats_.tap_seconds();
+  if (const std::string notice = FallBackNotice(stats_); !notice.empty()) result.notices.push_back(notice);
+  result.latents = ToHost(run.latents.squeeze(0));
   return result;
 }
 
@@ -269,8 +343,7 @@ HostTensor WanPipeline::Decode(const HostTensor& latents, Progress& progress) {
   const Timed timed(seconds_.decode);
   const at::Tensor input = FromHost(latents).unsqueeze(0);
   Check(AllFinite(input), ErrorCode::kNonFinite, "the latents have NaN or infinite values");
-  static const attention::AttentionOptions dense;
-  const at::Tensor video = vae_->Decode(input, Context(&dense), progress);
+  const at::Tensor video = vae_->Decode(input, Context(), progress);
   if (!AllFinite(video)) FailNonFinite("the decoded frames", folder_.vae_files);
   // [1, 3, F, H, W] in −1…1 → [F, H, W, 3] in 0…1, as diffusers' VideoProcessor.
   const at::Tensor frames = (video[0].permute({1, 2, 3, 0}) * 0.5 + 0.5).clamp(0, 1);
@@ -285,9 +358,8 @@ HostTensor WanPipeline::Encode(const HostTensor& frames, Progress& progress) {
   Check(fits, ErrorCode::kInvalidInput, "frames of shape ", at::IntArrayRef(frames.shape),
         " cannot be encoded; the VAE takes [F, H, W, 3] with H and W multiples of ", multiple);
   Load(vae_, folder_.vae, folder_.vae_files, nullptr, Stage::kLoadVAE, progress);
-  static const attention::AttentionOptions dense;
   const at::Tensor video = FromHost(frames).permute({3, 0, 1, 2}).unsqueeze(0) * 2 - 1;
-  return ToHost(vae_->Encode(video, Context(&dense), progress)[0]);
+  return ToHost(vae_->Encode(video, Context(), progress)[0]);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "attention/base/error.h"
+#include "pipeline/layers/token_order.h"
 
 namespace pipeline {
 namespace {
@@ -180,24 +181,32 @@ std::array<int64_t, 3> WanTransformer::Grid(const at::Tensor& latents) const {
   return {latents.size(2) / pt, latents.size(3) / ph, latents.size(4) / pw};
 }
 
-RotaryTable WanTransformer::PreparePositions(const at::Tensor& latents) const {
+WanTransformer::Positions WanTransformer::PreparePositions(const at::Tensor& latents, bool hilbert) const {
   const std::array<int64_t, 3> grid = Grid(latents);
   for (int64_t size : grid)
     Check(size >= 1 && size <= config_.rope_max_seq_len, ErrorCode::kInvalidInput, "latents ", latents.sizes(),
           " make ", size, " patches along one axis; this model takes 1 to ", config_.rope_max_seq_len);
-  return MakeRotaryTable3D(config_.head_dim, grid, kRotaryTheta, latents.device());
+  Positions positions;
+  positions.rotary = MakeRotaryTable3D(config_.head_dim, grid, kRotaryTheta, latents.device());
+  if (!hilbert) return positions;
+  const std::vector<int64_t> order = HilbertOrder(grid);
+  positions.order = at::tensor(order, at::kLong).to(latents.device());
+  positions.inverse = at::tensor(InverseOrder(order), at::kLong).to(latents.device());
+  positions.rotary = {positions.rotary.cos.index_select(1, positions.order),
+                      positions.rotary.sin.index_select(1, positions.order)};
+  return positions;
 }
 
 at::Tensor WanTransformer::Forward(const at::Tensor& latents, const at::Tensor& timestep, const TextContext& text,
-                                   const RotaryTable& rotary, const attention::AttentionContext& ctx,
+                                   const Positions& positions, const attention::AttentionContext& ctx,
                                    Progress& progress) const {
   const auto [pt, ph, pw] = config_.patch_size;
   const std::array<int64_t, 3> grid = Grid(latents);
   attention::AttentionContext block_ctx = ctx;
   block_ctx.layout = {grid[0], grid[1], grid[2], std::nullopt};
 
-  at::Tensor x =
-      at::conv3d(latents, patch_weight_, patch_bias_, config_.patch_size).flatten(2).transpose(1, 2).contiguous();
+  at::Tensor x = at::conv3d(latents, patch_weight_, patch_bias_, config_.patch_size).flatten(2).transpose(1, 2);
+  x = positions.order.defined() ? x.index_select(1, positions.order) : x.contiguous();
   const at::Tensor sinusoid = SinusoidalEmbedding(timestep, config_.freq_dim).to(time_1_.weight.scalar_type());
   const at::Tensor time = time_2_(at::silu(time_1_(sinusoid))).to(dtype());
   const at::Tensor modulation = time_proj_(at::silu(time)).unflatten(1, {6, -1});
@@ -205,12 +214,14 @@ at::Tensor WanTransformer::Forward(const at::Tensor& latents, const at::Tensor& 
   for (size_t i = 0; i < blocks_.size(); ++i) {
     progress.ThrowIfCancelled();
     block_ctx.layer = static_cast<int>(i);
-    x = RunBlock(blocks_[i], std::move(x), modulation, text.keys_values[i], rotary, block_ctx);
+    x = RunBlock(blocks_[i], std::move(x), modulation, text.keys_values[i], positions.rotary, block_ctx);
   }
 
   const std::vector<at::Tensor> mod = (scale_shift_table_ + time.unsqueeze(1)).chunk(2, 1);
   x = (LayerNorm(x.to(at::kFloat), {}, {}, config_.eps) * (1 + mod[1]) + mod[0]).to(dtype());
-  x = proj_out_(x).reshape({latents.size(0), grid[0], grid[1], grid[2], pt, ph, pw, -1});
+  x = proj_out_(x);
+  if (positions.inverse.defined()) x = x.index_select(1, positions.inverse);
+  x = x.reshape({latents.size(0), grid[0], grid[1], grid[2], pt, ph, pw, -1});
   return x.permute({0, 7, 1, 4, 2, 5, 3, 6}).flatten(6, 7).flatten(4, 5).flatten(2, 3);
 }
 

@@ -48,15 +48,21 @@ class WanTransformer {
   // embeddings [1, L, text_dim] in the model's dtype.
   TextContext PrepareText(const at::Tensor& embeddings, Progress& progress) const;
 
-  // The position embedding for latents of this shape [1, C, T, h, w], the same at every step. Throws
+  // Where the tokens stand: their order and, in that order, their position embedding.
+  struct Positions {
+    RotaryTable rotary;
+    at::Tensor order,
+        inverse;  // [L] int64 on the device: raster index of each token, and back; undefined: raster order
+  };
+  // Positions for latents of this shape [1, C, T, h, w], the same at every step, in raster or Hilbert order. Throws
   // Error{kInvalidInput} when an axis has more patches than the model was made for.
-  RotaryTable PreparePositions(const at::Tensor& latents) const;
+  Positions PreparePositions(const at::Tensor& latents, bool hilbert = false) const;
 
   // Predicts the flow's velocity: latents [1, C, T, h, w] in the model's dtype, timestep [1] (any dtype) → same shape
-  // with out_channels. `ctx` names step and pass; layer and kind are filled in. Throws Error{kCancelled} between
-  // blocks.
+  // with out_channels. `ctx` names step and pass; layer and kind are filled in. Blocks see the tokens in the order of
+  // `positions`. Throws Error{kCancelled} between blocks.
   at::Tensor Forward(const at::Tensor& latents, const at::Tensor& timestep, const TextContext& text,
-                     const RotaryTable& rotary, const attention::AttentionContext& ctx, Progress& progress) const;
+                     const Positions& positions, const attention::AttentionContext& ctx, Progress& progress) const;
 
   const WanTransformerConfig& config() const { return config_; }
   at::ScalarType dtype() const { return patch_weight_.scalar_type(); }

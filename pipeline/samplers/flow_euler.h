@@ -10,6 +10,7 @@ class FlowEulerSampler : public Sampler {
  public:
   FlowEulerSampler(const SamplerConfig& config, int64_t num_steps, at::Device device);
   at::Tensor Step(const at::Tensor& velocity, const at::Tensor& sample) override;
+  std::unique_ptr<Sampler> Clone() const override { return std::make_unique<FlowEulerSampler>(*this); }
 };
 
 }  // namespace pipeline

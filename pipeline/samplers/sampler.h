@@ -41,6 +41,9 @@ class Sampler {
   // One step: velocity and sample of one shape → the sample at the next sigma. Called num_steps() times.
   virtual at::Tensor Step(const at::Tensor& velocity, const at::Tensor& sample) = 0;
 
+  // A copy in the same state, to go back to.
+  virtual std::unique_ptr<Sampler> Clone() const = 0;
+
  protected:
   at::Tensor timesteps_, sigmas_;
   int64_t step_ = 0;

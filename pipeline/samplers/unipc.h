@@ -12,6 +12,7 @@ class UniPCSampler : public Sampler {
  public:
   UniPCSampler(const SamplerConfig& config, int64_t num_steps, at::Device device);
   at::Tensor Step(const at::Tensor& velocity, const at::Tensor& sample) override;
+  std::unique_ptr<Sampler> Clone() const override { return std::make_unique<UniPCSampler>(*this); }
 
  private:
   // What predictor and corrector share for a step from sigma index `from` to `to`.

@@ -307,15 +307,21 @@ HostTensor SafetensorsFile::ReadFloat(const std::string& name) const {
   return out;
 }
 
-void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, const HostTensor*>>& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+void WriteTensors(const std::string& path, std::vector<TensorData> tensors,
+                  const std::map<std::string, std::string>& metadata) {
+  std::stable_sort(tensors.begin(), tensors.end(),
+                   [](const TensorData& a, const TensorData& b) { return DTypeBytes(a.dtype) > DTypeBytes(b.dtype); });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<size_t> bytes;
   uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const uint64_t bytes = tensor->data.size() * sizeof(float);
-    header[name] = {{"dtype", "F32"}, {"shape", tensor->shape}, {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
+  for (const TensorData& tensor : tensors) {
+    int64_t numel = 1;
+    for (int64_t size : tensor.shape) numel *= size;
+    bytes.push_back(static_cast<size_t>(numel * DTypeBytes(tensor.dtype)));
+    header[tensor.name] = {
+        {"dtype", DTypeName(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + bytes.back()}}};
+    offset += bytes.back();
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data are aligned
@@ -324,8 +330,15 @@ void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::
   base::AtomicFile file(path);
   file.Write(&header_bytes, 8);
   file.Write(text.data(), text.size());
-  for (const auto& [name, tensor] : tensors) file.Write(tensor->data.data(), tensor->data.size() * sizeof(float));
+  for (size_t i = 0; i < tensors.size(); ++i) file.Write(tensors[i].data, bytes[i]);
   file.Commit();
+}
+
+void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, const HostTensor*>>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorData> data;
+  for (const auto& [name, tensor] : tensors) data.push_back({name, DType::kF32, tensor->shape, tensor->data.data()});
+  WriteTensors(path, std::move(data), metadata);
 }
 
 }  // namespace pipeline

@@ -75,8 +75,21 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// Writes float32 tensors in the order given to `path`, which appears whole or not at all (base::AtomicFile).
-// Throws Error{kIo} with the path when the disk is full or the folder cannot be written.
+// A dense row-major tensor in memory, to be written.
+struct TensorData {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  const void* data = nullptr;
+};
+
+// Writes tensors to `path`, which appears whole or not at all (base::AtomicFile): those with the widest elements first,
+// so that all are aligned, else in the order given. Throws Error{kIo} with the path when the disk is full or the folder
+// cannot be written.
+void WriteTensors(const std::string& path, std::vector<TensorData> tensors,
+                  const std::map<std::string, std::string>& metadata);
+
+// The same for float32 tensors.
 void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, const HostTensor*>>& tensors,
                       const std::map<std::string, std::string>& metadata);
 

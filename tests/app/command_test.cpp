@@ -41,7 +41,7 @@ TEST_F(CommandTest, UnknownAndPlannedCommands) {
   const ProcessResult typo = Run({"genrate"});
   EXPECT_EQ(typo.status, 2);
   EXPECT_EQ(typo.err, "sparge: error: unknown command 'genrate' (did you mean 'generate'?); see sparge --help\n");
-  for (const char* command : {"render", "compare", "report", "attend", "gui", "worker"}) {
+  for (const char* command : {"render", "report", "gui", "worker"}) {
     const ProcessResult planned = Run({command});
     EXPECT_EQ(planned.status, 2);
     EXPECT_NE(planned.err.find("is not there yet; there is: generate"), std::string::npos) << planned.err;
@@ -50,11 +50,11 @@ TEST_F(CommandTest, UnknownAndPlannedCommands) {
 
 TEST_F(CommandTest, BadInputIsSaidAllAtOnceAndNothingIsMade) {
   const ProcessResult result = Run(Job({"--stpes", "3", "--width", "33", "--frames", "6", "--codec", "h266", "--out",
-                                        "a.xyz", "--attention", "sparge", "extra"}));
+                                        "a.xyz", "--dense-layers", "5", "extra"}));
   EXPECT_EQ(result.status, 2);
   ExpectErrorLines(result.err);
   for (const char* part : {"'--stpes'", "width: 32 px, not 33", "frames: 5 frames, not 6", "h266", "a.xyz",
-                           "there is: dense", "unexpected argument 'extra'"}) {
+                           "attention.dense_layers: 5 is out of range: -2 to 1", "unexpected argument 'extra'"}) {
     EXPECT_NE(result.err.find(part), std::string::npos) << part << " in\n" << result.err;
   }
   EXPECT_TRUE(Names().empty());
@@ -91,6 +91,46 @@ TEST_F(CommandTest, OneRenderEveryOutput) {
   EXPECT_EQ(json::parse(tensors->metadata().at("sparge"))["hash"], sidecar["hash"]);
 }
 
+// Attention settings end to end: what is asked for runs, and stands in the sidecar.
+TEST_F(CommandTest, AttentionSettings) {
+  ASSERT_EQ(Run(Job({"--out", "d.safetensors", "--attention", "dense8", "--width", "128", "--height", "128"})).status,
+            0);
+  const ProcessResult all = Run(Job(
+      {"--out", "a.safetensors", "--topk", "1", "--theta", "0", "--lambda", "0", "--width", "128", "--height", "128"}));
+  ASSERT_EQ(all.status, 0) << all.err;
+  EXPECT_NE(all.err.find("sparge: note: the model is untuned"), std::string::npos) << all.err;
+  const auto latents = [&](const char* name) {
+    return pipeline::SafetensorsFile::Open(Path(name))->ReadFloat("latents").data;
+  };
+  EXPECT_EQ(latents("a.safetensors"), latents("d.safetensors"));  // nothing skipped: dense8
+
+  std::ofstream(Path("p.yaml")) << "version: 1\n"
+                                   "model: {class: WanTransformer3DModel, layers: 2, heads: 2, head_dim: 12}\n"
+                                   "layers: {1: {topk: [0.3, 0.6]}}\n";
+  const ProcessResult tuned =
+      Run(Job({"--out", "b.safetensors", "--profile", "p.yaml", "--theta", "0", "--width", "128", "--height", "128",
+               "--schedule", "[{steps: 1, layers: 0, mode: dense8}]"}));
+  ASSERT_EQ(tuned.status, 0) << tuned.err;
+  EXPECT_EQ(tuned.err.find("untuned"), std::string::npos);
+  const json sidecar = ReadJSON("b.json");
+  EXPECT_EQ(sidecar["job"]["attention.schedule"], json::parse(R"([{"steps": "1", "layers": "0", "mode": "dense8"}])"));
+  EXPECT_EQ(sidecar["job"]["attention.profile"], Path("p.yaml"));
+  for (const json& step : sidecar["attention"]["steps"]) {
+    for (const json& call : step["layers"]) {  // 128 tokens: one row of two key blocks
+      const bool all_kept = call["layer"] == 0 && step["step"] == 1;
+      const json expected = all_kept ? json{2, 2} : call["layer"] == 0 ? json{1, 1} : json{1, 2};
+      EXPECT_EQ(call["kept_blocks"], expected) << step["step"] << " " << call["layer"];
+      EXPECT_EQ(call["visible_blocks"], (json{2, 2}));
+    }
+  }
+  const ProcessResult wrong =
+      Run(Job({"--out", "c.mp4", "--schedule", "[{stps: 1, topk: 0.5}]", "--attention", "spagre"}));
+  EXPECT_EQ(wrong.status, 2);
+  ExpectErrorLines(wrong.err);
+  EXPECT_NE(wrong.err.find("--schedule: rule 1: unknown key 'stps' (did you mean 'steps'?)"), std::string::npos);
+  EXPECT_NE(wrong.err.find("--attention: 'spagre' is not one of"), std::string::npos) << wrong.err;
+}
+
 // The first request of the golden, as diffusers rendered it.
 TEST_F(CommandTest, EqualsDiffusers) {
   std::ifstream in(kModel + "/golden.json");
@@ -123,6 +163,8 @@ TEST_F(CommandTest, EqualsDiffusers) {
                                     "float32",
                                     "--device",
                                     "cpu",
+                                    "--attention",
+                                    "dense",
                                     "--out",
                                     "a.safetensors"});
   ASSERT_EQ(result.status, 0) << result.err;

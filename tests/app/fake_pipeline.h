@@ -34,6 +34,9 @@ inline pipeline::ModelInfo MakeFakeModel(const std::string& folder) {
   model.defaults = {32, 16, 5, 2, 64, 3.0, 8.0};
   model.config_files = {folder + "/model_index.json"};
   model.scheduler = "unipc";
+  model.num_layers = 3;
+  model.num_heads = 2;
+  model.head_dim = 16;
   return model;
 }
 

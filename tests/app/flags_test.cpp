@@ -81,11 +81,24 @@ TEST(Flags, AllErrorsAtOnce) {
 }
 
 TEST(Flags, WhatIsNotThereYet) {
-  EXPECT_EQ(Parse({"--attention", "sparge"}).errors[0].find("--attention: sparge is not there yet; there is: dense"),
-            0u);
-  EXPECT_EQ(Parse({"--topk", "0.5"}).errors[0].find("--topk is not there yet"), 0u);
+  EXPECT_EQ(Parse({"--offload", "blocks"}).errors[0].find("--offload: blocks is not there yet; there is: auto"), 0u);
+  EXPECT_EQ(Parse({"--vram-budget", "8"}).errors[0].find("--vram-budget: 8 is not there yet"), 0u);
   EXPECT_EQ(Parse({"--audit"}).errors[0], "--audit is not there yet: not built");
   EXPECT_EQ(Parse({"--image", "a.png"}).errors[0].find("--image is not there yet"), 0u);
+}
+
+TEST(Flags, Attention) {
+  const Result r = Parse({"--attention", "sparge_exact", "--topk", "0.5", "--dense-layers", "0-1,-1", "--sink",
+                          "--order", "raster", "--schedule", "[{steps: 0, mode: dense}]"});
+  EXPECT_TRUE(r.errors.empty());
+  EXPECT_EQ(r.flags.settings.at("attention.mode").value, Value("sparge_exact"));
+  EXPECT_EQ(r.flags.settings.at("attention.dense_layers").value, Value("0-1,-1"));
+  EXPECT_EQ(r.flags.settings.at("attention.sink").value, Value(true));
+  EXPECT_EQ(r.flags.settings.at("attention.schedule").value, Value::parse(R"([{"steps": "0", "mode": "dense"}])"));
+  EXPECT_EQ(Parse({"--schedule", "[{stps: 0, mode: dense}]"})
+                .errors[0]
+                .find("--schedule: rule 1: unknown key 'stps' (did you mean 'steps'?)"),
+            0u);
 }
 
 TEST(Flags, YAMLKeysAreSuggested) {

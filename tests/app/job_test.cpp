@@ -74,8 +74,8 @@ TEST_F(JobTest, WithoutAPrompt) {
 }
 
 TEST_F(JobTest, WhatIsNotThereYetIsNeverIgnoredWhereverItComesFrom) {
-  notes_.settings = {{"attention.mode", {"sparge", "sparge.yaml"}}};
-  EXPECT_NE(ErrorOf({}).find("attention.mode: sparge is not there yet; there is: dense"), std::string::npos);
+  notes_.settings = {{"offload", {"blocks", "sparge.yaml"}}};
+  EXPECT_NE(ErrorOf({}).find("offload: blocks is not there yet; there is: auto"), std::string::npos);
   notes_.settings = {};
   EXPECT_NE(ErrorOf({{"attention.kernel", {"sm90", "--kernel"}}}).find("sm90"), std::string::npos);
 }
@@ -88,6 +88,7 @@ TEST_F(JobTest, ARandomSeedIsDrawnOnceAndRecorded) {
 }
 
 TEST_F(JobTest, UnknownWordsGiveANotice) {
+  notes_.settings = {{"attention.topk", {0.5, "sparge.yaml"}}};  // tuned: nothing to note of that
   notes_.vocabulary = {{"shapes", {"ball", "cube", "a"}}};
   EXPECT_TRUE(Prepare({}).notices.empty());
   const Job job = Prepare({{"prompt", {"a bal and a dragon", "--prompt"}}});
@@ -159,7 +160,7 @@ TEST_F(JobTest, Placeholders) {
     return FillPlaceholders(pattern, job.names, job.settings, job.hash);
   };
   EXPECT_EQ(fill("{name}-{variant}-{index}-{seed}-{model}"), "clip-main-0-0-tiny_model");
-  EXPECT_EQ(fill("{guidance}_{flow_shift}_{attention.mode}"), "5_none_dense");
+  EXPECT_EQ(fill("{guidance}_{flow_shift}_{attention.mode}"), "5_none_sparge");
   EXPECT_EQ(fill("{prompt}"), "a_b_é_ß_木__x_");
   EXPECT_EQ(fill("{{a}}_%04d"), "{a}_%04d");
   EXPECT_EQ(fill("{hash8}"), job.hash.substr(0, 8));

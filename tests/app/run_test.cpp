@@ -50,7 +50,10 @@ TEST_F(RunTest, EveryOutputFromOneRender) {
   EXPECT_EQ(observer_.outputs.size(), 5u);
   EXPECT_EQ(observer_.started, 1);
   EXPECT_EQ(observer_.done, 1);
-  EXPECT_EQ(observer_.notices, std::vector<std::string>{"a notice of the pipeline"});
+  ASSERT_EQ(observer_.notices.size(), 2u);
+  EXPECT_EQ(observer_.notices[0].find("the model is untuned"), 0u);
+  EXPECT_EQ(observer_.notices[1], "a notice of the pipeline");
+  EXPECT_EQ(pipeline.requests[0].attention.dense_layers, std::vector<int64_t>{0});
 
   const auto record = nlohmann::json::parse(pipeline::ProbeMedia(Path("a.mp4")).comment);
   EXPECT_EQ(record["hash"], job.hash);

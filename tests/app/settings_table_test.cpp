@@ -165,6 +165,51 @@ TEST(SettingValues, IndexLists) {
   EXPECT_THROW(ExpandIndices("-6", 5, "x"), base::Error);
 }
 
+// ---- Rules of attention.schedule
+
+TEST(ScheduleRules, TextIsYAMLOrJSONAndBecomesTyped) {
+  const Value rules = Parse("attention.schedule",
+                            "[{steps: 0-1, mode: dense}, {layers: [0, -1], topk: 0.8, sink: on, theta: null}, "
+                            "{\"steps\": 3, \"lambda\": -5, \"kernel\": \"generic\", \"dense_as\": \"dense8\"}]");
+  EXPECT_EQ(rules, Value::parse(R"([{"steps": "0-1", "mode": "dense"}, {"layers": "0,-1", "topk": 0.8, "sink": true},
+                                    {"steps": "3", "lambda": -5.0, "kernel": "generic", "dense_as": "dense8"}])"));
+  EXPECT_TRUE(rules[2]["lambda"].is_number_float());
+  EXPECT_EQ(ParseTyped(*FindSetting("attention.schedule"), rules), rules);  // from a record
+  EXPECT_EQ(Parse("attention.schedule", rules.dump()), rules);
+  EXPECT_EQ(Parse("attention.schedule", "[]"), Value::array());
+  EXPECT_EQ(Parse("attention.schedule", "[{cdf: 0.9}]"), Value::parse(R"([{"cdf": 0.9}])"));  // everywhere
+}
+
+TEST(ScheduleRules, EveryErrorInOneLine) {
+  const auto error = [](const char* text) {
+    const std::string line = ErrorOf("attention.schedule", text);
+    EXPECT_EQ(line.find('\n'), std::string::npos) << line;
+    EXPECT_EQ(line.find("attention.schedule: "), 0u) << line;
+    return line;
+  };
+  EXPECT_NE(error("[{topkk: 0.5}, {steps: 1-, mode: spagre}]")
+                .find("rule 1: unknown key 'topkk' (did you mean 'topk'?); a rule has steps, layers, mode"),
+            std::string::npos);
+  EXPECT_NE(error("[{topk: 0.5}, {steps: 1-, mode: spagre}]")
+                .find("rule 2: mode: 'spagre' is not one of dense, dense8, sparge, sparge_exact (did you mean "
+                      "'sparge'?); rule 2: steps: expected indices and ranges, got '1-'"),
+            std::string::npos);
+  EXPECT_NE(error("[{steps: 0}]").find("rule 1: sets nothing"), std::string::npos);
+  EXPECT_NE(error("[{order: raster}]").find("'order' holds for the whole clip"), std::string::npos);
+  EXPECT_NE(error("[{topk: 2}]").find("topk: expected number, above 0 and up to 1, got '2'"), std::string::npos);
+  EXPECT_NE(error("[{topk: [1]}]").find("topk: expected number"), std::string::npos);
+  EXPECT_NE(error("[{steps: {a: 1}, topk: 1}]").find("steps: expected indices"), std::string::npos);
+  EXPECT_NE(error("[{steps: [[1]], topk: 1}]").find("rule 1"), std::string::npos);
+  EXPECT_NE(error("[{topk: 1, topk: 0.5}]").find("duplicate key 'topk'"), std::string::npos);
+  EXPECT_NE(error("[3]").find("rule 1: expected {steps, layers, settings}"), std::string::npos);
+  EXPECT_NE(error("{steps: 0, topk: 1}").find("expected a list"), std::string::npos);
+  EXPECT_NE(error("0-1").find("expected a list"), std::string::npos);
+  EXPECT_NE(error("[{").find("neither YAML nor JSON"), std::string::npos);
+  EXPECT_THROW(ParseTyped(*FindSetting("attention.schedule"), {{{"topk", 7}}}), base::Error);
+  EXPECT_THROW(ParseTyped(*FindSetting("attention.schedule"), {{{"steps", {true}}, {"topk", 1}}}), base::Error);
+  EXPECT_THROW(ParseTyped(*FindSetting("attention.schedule"), 5), base::Error);
+}
+
 TEST(SettingValues, TypedJSON) {
   const auto typed = [](std::string_view key, const nlohmann::json& value) {
     return ParseTyped(*FindSetting(key), value);
@@ -190,14 +235,10 @@ TEST(SettingValues, WhatIsNotThereYetIsAnErrorThatSaysWhatThereIs) {
       return error.what();
     }
   };
-  EXPECT_EQ(check("attention.mode", "dense"), "");
-  EXPECT_EQ(check("attention.mode", "sparge").find("attention.mode: sparge is not there yet; there is: dense"), 0u);
+  for (const char* mode : {"dense", "dense8", "sparge", "sparge_exact"}) EXPECT_EQ(check("attention.mode", mode), "");
+  EXPECT_EQ(check("offload", "blocks").find("offload: blocks is not there yet; there is: auto"), 0u);
   EXPECT_EQ(check("vae_tiling", "off"), "");
-  for (const auto& [key, text] : std::map<std::string, std::string>{{"attention.topk", "0.4"},
-                                                                    {"attention.dense_steps", "0"},
-                                                                    {"attention.order", "hilbert"},
-                                                                    {"attention.schedule", "x"},
-                                                                    {"offload", "blocks"},
+  for (const auto& [key, text] : std::map<std::string, std::string>{{"offload", "components"},
                                                                     {"vram_budget", "8"},
                                                                     {"vae_tiling", "on"},
                                                                     {"checkpoint_minutes", "5"},
@@ -231,6 +272,7 @@ TEST(Layers, LaterWinsAndNullGoesBack) {
   EXPECT_FALSE(settings.IsSet("flow_shift"));
   EXPECT_EQ(settings.Int("seed"), 7);
   EXPECT_EQ(settings.where("seed"), "--seed");
+  EXPECT_EQ(settings.where("steps"), "family");  // whose value it is
   EXPECT_EQ(EffectiveSettings::Resolve({family}, {model}).Int("steps"), 25);
 }
 
@@ -264,8 +306,21 @@ TEST(JobHashes, AreOverWhatChangesTheResult) {
   settings.Set("guidance", 5, "a whole number is the same number");
   EXPECT_EQ(JobHash(settings, "m"), hash);
   EXPECT_NE(JobHash(settings, "n"), hash);
-  for (const auto& [key, value] : std::map<std::string, Value>{
-           {"seed", 1}, {"prompt", "a Red ball"}, {"encode.crf", 20.0}, {"metadata", false}, {"device", "cpu"}}) {
+  // Files that are part of the job count by what is in them.
+  settings.Set("attention.profile", "/a/p.yaml", "test");
+  const std::string with_profile = JobHash(settings, "m", {{"attention.profile", "1234"}});
+  EXPECT_NE(with_profile, hash);
+  settings.Set("attention.profile", "/b/p.yaml", "test");
+  EXPECT_EQ(JobHash(settings, "m", {{"attention.profile", "1234"}}), with_profile);
+  EXPECT_NE(JobHash(settings, "m", {{"attention.profile", "1235"}}), with_profile);
+  settings.Set("attention.profile", nullptr, "test");
+  for (const auto& [key, value] : std::map<std::string, Value>{{"seed", 1},
+                                                               {"attention.topk", 0.4},
+                                                               {"attention.order", "raster"},
+                                                               {"prompt", "a Red ball"},
+                                                               {"encode.crf", 20.0},
+                                                               {"metadata", false},
+                                                               {"device", "cpu"}}) {
     EffectiveSettings other = settings;
     other.Set(key, value, "test");
     EXPECT_NE(JobHash(other, "m"), hash) << key;

@@ -49,7 +49,7 @@ TEST(SettingsYAML, EveryErrorWithItsPlace) {
       "stpes: 8\n"
       "steps: many\n"
       "attention:\n"
-      "  topk: 0.5\n"
+      "  topk: 1.5\n"
       "  mode: spagre\n"
       "attention.mode: dense\n"
       "width: [1, 2]\n"
@@ -60,7 +60,7 @@ TEST(SettingsYAML, EveryErrorWithItsPlace) {
   ASSERT_EQ(r.errors.size(), 10u);
   EXPECT_EQ(r.errors[0], "f.yaml:1:1: unknown key 'stpes' (did you mean 'steps'?)\nstpes: 8\n^");
   EXPECT_EQ(r.errors[1], "f.yaml:2:8: steps: expected whole number, 1 to 1000, got 'many'\nsteps: many\n       ^");
-  EXPECT_EQ(r.errors[2].find("f.yaml:4:9: attention.topk is not there yet"), 0u);
+  EXPECT_EQ(r.errors[2].find("f.yaml:4:9: attention.topk: expected number, above 0 and up to 1, got '1.5'"), 0u);
   EXPECT_EQ(r.errors[3].find("f.yaml:5:9: attention.mode: 'spagre' is not one of"), 0u);
   EXPECT_EQ(r.errors[4].find("f.yaml:6:1: duplicate key 'attention.mode'"), 0u);
   EXPECT_EQ(r.errors[5].find("f.yaml:7:8: width: expected whole number, 1 to 16384 px, got a list"), 0u);
@@ -68,6 +68,38 @@ TEST(SettingsYAML, EveryErrorWithItsPlace) {
   EXPECT_EQ(r.errors[7].find("f.yaml:9:1: model does not belong"), 0u);
   EXPECT_EQ(r.errors[8].find("f.yaml:10:1: duplicate key 'steps'"), 0u);
   EXPECT_EQ(r.errors[9].find("f.yaml:11:1: merge keys are not supported"), 0u);
+}
+
+TEST(SettingsYAML, ScheduleAndPathsOfAttention) {
+  const Result r = Read(
+      "attention:\n"
+      "  schedule:\n"
+      "    - {steps: 0-1, mode: dense}\n"
+      "    - layers: [0, -1]\n"
+      "      topk: 0.8\n"
+      "  profile: tuned/p.yaml\n"
+      "  block_maps: /maps/m.safetensors\n");
+  EXPECT_TRUE(r.errors.empty());
+  EXPECT_EQ(r.layer.at("attention.schedule").value,
+            Value::parse(R"([{"steps": "0-1", "mode": "dense"}, {"layers": "0,-1", "topk": 0.8}])"));
+  // Relative to the file.
+  EXPECT_EQ(r.layer.at("attention.profile").value, Value((std::filesystem::current_path() / "tuned/p.yaml").string()));
+  EXPECT_EQ(r.layer.at("attention.block_maps").value, Value("/maps/m.safetensors"));
+}
+
+TEST(SettingsYAML, EveryErrorOfAScheduleWithItsPlace) {
+  const Result r = Read(
+      "attention:\n"
+      "  schedule:\n"
+      "    - {steps: 0-1, mod: dense}\n"
+      "    - {steps: x, topk: 0.8}\n"
+      "    - 3\n");
+  ASSERT_EQ(r.errors.size(), 3u);
+  EXPECT_EQ(r.errors[0].find("f.yaml:3:7: attention.schedule: unknown key 'mod' (did you mean 'mode'?)"), 0u)
+      << r.errors[0];
+  EXPECT_EQ(r.errors[1].find("f.yaml:4:15: attention.schedule: steps: expected indices and ranges, got 'x'"), 0u)
+      << r.errors[1];
+  EXPECT_EQ(r.errors[2].find("f.yaml:5:7: attention.schedule: expected {steps, layers, settings}"), 0u) << r.errors[2];
 }
 
 TEST(SettingsYAML, MergeKeysSyntaxDocumentsEncoding) {

@@ -128,6 +128,7 @@ const Sample kGoodSamples[] = {
     {"app/main.cpp", "#include \"pipeline/pipeline.h\"\n#include \"ui/panel.h\"", ""},
     {"app/console/signals.cpp", "std::atomic<Job*> g_job{nullptr};", ""},
     {"app/main.cpp", "std::cerr << 1; exit(2);", ""},
+    {"attention/example/attend_example.cpp", "std::printf(\"%d\", x);", ""},
     {"pipeline/media/av.cpp", "snprintf(buffer, size, \"%d\", n); on_exit_(); Fail(\"call exit(1) yourself\");", ""},
     {"pipeline/models/wan_transformer.cpp",
      "#include \"pipeline/models/wan_folder.h\"\nconst char* kClass = \"WanPipeline\";", ""},

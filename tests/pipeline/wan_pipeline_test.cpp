@@ -139,11 +139,9 @@ TEST(WanPipeline, RefusesWhatItCannotDo) {
   EXPECT_NE(refused([](auto& r) { r.height_px = 1 << 20; }).find("up to 512"), std::string::npos);
   EXPECT_NE(refused([](auto& r) { r.num_frames = 8; }).find("1 + n"), std::string::npos);
   EXPECT_NE(refused([](auto& r) { r.num_steps = 0; }).find("steps"), std::string::npos);
-  EXPECT_NE(
-      refused([](auto& r) { r.attention_mode = "sparge"; }, base::ErrorCode::kUnsupported).find("there is: dense"),
-      std::string::npos);
-  EXPECT_NE(refused([](auto& r) { r.attention_kernel = "magic"; }, base::ErrorCode::kUnsupported).find("sdpa"),
+  EXPECT_NE(refused([](auto& r) { r.attention.choice.kernel = "magic"; }, base::ErrorCode::kUnsupported).find("sdpa"),
             std::string::npos);
+  EXPECT_TRUE(pipe->attention_stats().calls_by_kernel().empty());  // refused before anything ran
   EXPECT_NE(ErrorOf(
                 [&] {
                   pipe->Decode({{3, 1, 2, 2}, std::vector<float>(12)}, progress);
@@ -159,7 +157,7 @@ TEST(WanPipeline, KernelByName) {
   pipeline::NoProgress progress;
   pipeline::Request request = test::RequestOf(test::OpenGoldenPipeline("euler_tiny").json["requests"][0]);
   const HostTensor automatic = pipe->Denoise(request, progress).latents;
-  request.attention_kernel = "sdpa_chunked";
+  request.attention.choice.kernel = "sdpa_chunked";
   EXPECT_LE(test::MaxDifference(pipe->Denoise(request, progress).latents, automatic), 1e-5);
   EXPECT_GT(pipe->attention_stats().calls_by_kernel().at("sdpa_chunked"), 0);
 }

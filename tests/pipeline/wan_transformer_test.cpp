@@ -104,10 +104,10 @@ TEST(WanTransformer, CancelsBetweenBlocks) {
   pipeline::NoProgress progress;
   const auto text = transformer.PrepareText(ToTensor(golden.Tensor("dit.text")), progress);
   const at::Tensor latents = ToTensor(golden.Tensor("dit.latents"));
-  const pipeline::RotaryTable rotary = transformer.PreparePositions(latents);
+  const auto positions = transformer.PreparePositions(latents);
   progress.Cancel();
   try {
-    transformer.Forward(latents, ToTensor(golden.Tensor("dit.timestep")), text, rotary, {}, progress);
+    transformer.Forward(latents, ToTensor(golden.Tensor("dit.timestep")), text, positions, {}, progress);
     FAIL() << "not cancelled";
   } catch (const base::Error& e) {
     EXPECT_EQ(e.code(), base::ErrorCode::kCancelled);

@@ -41,6 +41,7 @@ pipeline::Request RequestOf(const nlohmann::json& json) {
   r.guidance = json["guidance"];
   r.seed = json["seed"];
   r.max_sequence_length = json["length"];
+  r.attention = pipeline::DenseAttention();  // as diffusers has it
   return r;
 }
 

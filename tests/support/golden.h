@@ -25,7 +25,7 @@ GoldenPipeline OpenGoldenPipeline(const std::string& name);
 // Those whose golden.safetensors has `tensor` (all for "").
 std::vector<std::string> GoldenPipelineNames(const std::string& tensor = "");
 
-// An entry of golden.json's `requests`.
+// An entry of golden.json's `requests`, with dense attention.
 pipeline::Request RequestOf(const nlohmann::json& json);
 
 // max |a − b|; infinity where shapes differ or either has a NaN.

@@ -1,0 +1,20 @@
+# attention/ as a project of its own:   cmake -S attention -B build-attention [-DSPARGE_TORCH_ROOT=/path/to/libtorch]
+# Without SPARGE_TORCH_ROOT there is only the core, which needs a C++ compiler and nothing else (tests: GoogleTest).
+
+# Includes ("attention/call.h") and tests are relative to the repository's root.
+get_filename_component(PROJECT_SOURCE_DIR "${CMAKE_CURRENT_SOURCE_DIR}" DIRECTORY)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+option(SPARGE_BUILD_TESTS "Build the tests" ON)
+set(SPARGE_SANITIZE "" CACHE STRING "Sanitizers for all of our code: address,undefined or thread")
+include("${PROJECT_SOURCE_DIR}/cmake/Toolchain.cmake")
+if(SPARGE_TORCH_ROOT)
+  include("${PROJECT_SOURCE_DIR}/cmake/Torch.cmake")
+endif()
