@@ -10,6 +10,8 @@ cd "$root"
 model=assets/toybox
 render=(--prompt "a red sphere bouncing on a gray floor" --width 128 --height 128 --frames 33 --steps 16 --guidance 4
   --dtype bfloat16)
+# diffusers has dense attention: beside it, ours is timed so too, and then as it renders by default.
+"$(build_dir release)/bin/sparge" bench pipeline --model "$model" "${render[@]}" --attention dense "$@"
 "$(build_dir release)/bin/sparge" bench pipeline --model "$model" "${render[@]}" "$@"
 if [ -n "${SPARGE_PEER_PYTHON:-}" ]; then
   say "diffusers on the same folder:"
