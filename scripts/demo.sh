@@ -17,7 +17,7 @@ out=out/demo
 
 # name | seed | prompt | flags. The first three have one prompt and one noise.
 scenes=(
-  "bouncing_sphere|1|a red sphere bouncing on a green floor|--heatmap $out/heatmap.png --out $out/bouncing_sphere.safetensors"
+  "bouncing_sphere|1|a red sphere bouncing on a green floor|--audit --heatmap $out/heatmap.png --out $out/bouncing_sphere.safetensors"
   "dense|1|a red sphere bouncing on a green floor|--attention dense --out $out/dense.safetensors"
   "dense8|1|a red sphere bouncing on a green floor|--attention dense8 --dense-as dense8 --out $out/dense8.safetensors"
   "tumbling_cube|2|a yellow cube tumbling in the air on a gray floor at sunset|"
@@ -66,7 +66,7 @@ for scene in "${scenes[@]}"; do
 done
 printf '  %-34s %s\n' "$out/contact_sheet.png" "the three prompts, every fourth frame" \
   "$out/compare/side_by_side.mp4" "dense, dense8 and sparse side by side" \
-  "$out/compare/report.html" "the comparison: curves, differences" "$out/heatmap.png" "what the sparse render skipped"
+  "$out/compare/report.html" "the comparison: curves, differences" "$out/heatmap.png" "what the sparse render skipped, and its error"
 
 printf '\n  %-10s %11s %12s %9s %9s\n' "" "attention s" "denoising s" "speed-up" "skipped"
 for mode in dense dense8 sparge; do
@@ -78,6 +78,7 @@ for mode in dense dense8 sparge; do
       printf "  %-10s %11.2f %12.2f %8.2fx %8.1f%%\n", mode, share * (text + denoise + decode), denoise, base / denoise, 100 * sparsity }'
 done
 cat "$out/.made/compare.txt"
+"$program" info "$out/bouncing_sphere.mp4" | sed -n '/^Audit/,$p'
 cat <<EOF_NEXT
 
 Next:

@@ -2,22 +2,27 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "app/commands/commands.h"
 #include "app/commands/numbers.h"
 #include "app/console/errors.h"
 #include "app/console/observer.h"
 #include "app/console/signals.h"
+#include "app/draw/heat_grid.h"
 #include "app/job/files.h"
 #include "app/job/kept_latents.h"
 #include "app/job/model.h"
 #include "app/job/run.h"
+#include "app/seen/attention_text.h"
 #include "app/seen/attention_view.h"
 #include "app/settings/flags.h"
 #include "app/settings/help.h"
 #include "app/settings/text.h"
+#include "app/settings/value.h"
 #include "app/settings/yaml.h"
 #include "attention/base/atomic_file.h"
+#include "pipeline/attention_looks.h"
 #include "pipeline/media/png.h"
 #include "pipeline/pipeline.h"
 
@@ -26,18 +31,18 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::string_view kLooksMissing = "looking into the sparse modes is not built into this version";
-
 constexpr CommandFlag kFlags[] = {
     {"--from-latents", "FILE", "decode and encode again what an earlier render kept, instead of rendering"},
     {"--progress", "STYLE", "how to show progress", "auto bar plain json off"},
     {"--heatmap", "FILE.png", "picture of what attention skipped: step by layer, and layer by head of one step"},
     {"--heatmap-step", "N", "which step that is (the last)"},
-    {"--audit", "", "measure the error of every attention mode on the same inputs", "", kLooksMissing},
-    {"--dump", "DIR", "write tensors of attention calls", "", kLooksMissing},
-    {"--dump-what", "LIST", "which: q, k, v, o, lse, map", "", kLooksMissing},
-    {"--dump-steps", "LIST", "of which steps", "", kLooksMissing},
-    {"--dump-layers", "LIST", "of which layers", "", kLooksMissing},
+    {"--audit", "", "measure the error of this render's attention, of skipping and of 8 bits, on the same inputs"},
+    {"--audit-steps", "LIST", "at which steps: indices and ranges, negative from the end (first, middle and last)"},
+    {"--audit-layers", "LIST", "in which layers (all)"},
+    {"--dump", "DIR", "write attention calls as files that `sparge attend` reads"},
+    {"--dump-what", "LIST", "which of q, k, v, o, lse, map (q,k,v)"},
+    {"--dump-steps", "LIST", "of which steps (the last)"},
+    {"--dump-layers", "LIST", "of which layers (all)"},
 };
 
 // Settings that still mean something once there are latents.
@@ -127,6 +132,59 @@ Prepared Prepare(const std::vector<std::string>& args) {
   return prepared;
 }
 
+// Audit and dump as the flags ask for them.
+struct LookRequest {
+  std::optional<pipeline::AttentionAudit> audit;
+  std::optional<pipeline::AttentionDump> dump;
+};
+
+pipeline::Places PlacesOf(const Prepared& prepared, const std::string& flag, std::set<int64_t> default_steps) {
+  const int64_t steps = prepared.job.settings.Int("steps"), layers = prepared.job.model.num_layers;
+  const auto expand = [&](const std::string& name, int64_t count, const char* what, std::set<int64_t> otherwise) {
+    const std::string* list = FlagText(prepared.flags, name.c_str());
+    if (list == nullptr) return otherwise;
+    std::set<int64_t> indices;
+    try {
+      for (const int64_t index : ExpandIndices(*list, count, what)) indices.insert(index);
+    } catch (const base::Error& error) {
+      base::Fail(error.code(), name, ": ", error.what());
+    }
+    return indices;
+  };
+  return {expand(flag + "-steps", steps, "steps", std::move(default_steps)),
+          expand(flag + "-layers", layers, "layers", {})};
+}
+
+LookRequest LooksOf(const Prepared& prepared) {
+  LookRequest request;
+  const auto& flags = prepared.flags.flags;
+  for (const char* flag : {"--audit", "--dump"}) {
+    const bool there = flags.count(flag) > 0;
+    base::Check(!there || !prepared.kept, ErrorCode::kInvalidInput, flag,
+                " looks into a render; with --from-latents nothing is rendered");
+    for (const char* part : {"-what", "-steps", "-layers"}) {
+      base::Check(there || flags.count(std::string(flag) + part) == 0, ErrorCode::kInvalidInput, flag, part,
+                  " has no effect without ", flag);
+    }
+  }
+  const int64_t last = prepared.job.settings.Int("steps") - 1;
+  if (flags.count("--audit") > 0) request.audit.emplace(PlacesOf(prepared, "--audit", {0, last / 2, last}));
+  if (flags.count("--dump") > 0) {
+    std::set<std::string> what = {"q", "k", "v"};
+    if (const std::string* list = FlagText(prepared.flags, "--dump-what")) {
+      what.clear();
+      for (const std::string& name : Split(*list, ',')) {
+        const bool known = name == "q" || name == "k" || name == "v" || name == "o" || name == "lse" || name == "map";
+        base::Check(known, ErrorCode::kInvalidInput, "--dump-what ", Quoted(name),
+                    ": expected some of q, k, v, o, lse, map");
+        what.insert(name);
+      }
+    }
+    request.dump.emplace(*FlagText(prepared.flags, "--dump"), std::move(what), PlacesOf(prepared, "--dump", {last}));
+  }
+  return request;
+}
+
 // Where the picture of the skipped blocks goes, and of which step its second half is.
 struct HeatmapRequest {
   std::string path;  // empty: not wanted
@@ -161,8 +219,11 @@ HeatmapRequest HeatmapOf(const Prepared& prepared) {
 void WriteHeatmap(const HeatmapRequest& request, const Job& job, const nlohmann::json& sidecar, JobObserver& observer) {
   const std::optional<AttentionView> view = ViewOfRecord(sidecar["attention"]);
   base::Check(view.has_value(), ErrorCode::kInternal, "the render recorded no attention");
-  const Canvas picture =
-      DrawAttention(*view, job.names.model + ", attention " + job.settings.Text("attention.mode"), request.step);
+  std::string title = job.names.model + ", attention " + job.settings.TextOr("attention.mode", "as the profile says");
+  Canvas picture = DrawAttention(*view, title, request.step);
+  if (const std::optional<AuditView> audit = ViewOfAudit(sidecar["audit"])) {
+    picture = Stacked({picture, DrawAudit(*audit, "Audit")});
+  }
   base::AtomicFile file(request.path);
   file.Write(
       pipeline::EncodePng(picture.rgb.data(), picture.height_px, picture.width_px, CanonicalJSON(JobRecord(job))));
@@ -200,10 +261,16 @@ int RunGenerate(const std::vector<std::string>& args) {
                            log ? &*log : nullptr);
   const CancelOnSignal cancel(observer);
   const HeatmapRequest heatmap = HeatmapOf(prepared);
+  LookRequest looks = LooksOf(prepared);
   try {
     const auto pipeline = pipeline::Pipeline::Open(job.model.path, RuntimeOptionsOf(job.settings));
     observer.set_stats(&pipeline->attention_stats());
-    const nlohmann::json sidecar = RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer);
+    const nlohmann::json sidecar = RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer,
+                                          {looks.audit ? &*looks.audit : nullptr, looks.dump ? &*looks.dump : nullptr});
+    if (looks.audit) observer.Notice("audit\n" + AuditText(sidecar["audit"]));
+    if (looks.dump) {
+      observer.Notice(base::StrCat(looks.dump->files(), " attention calls in ", prepared.flags.flags.at("--dump")));
+    }
     if (!heatmap.path.empty()) WriteHeatmap(heatmap, job, sidecar, observer);
     return kExitDone;
   } catch (...) {

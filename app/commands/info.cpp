@@ -103,7 +103,7 @@ void AddJob(json& info, const json& record, const std::string& path) {
   info["record"] = record.is_object() ? record : sidecar;
   info["sidecar"] = sidecar.is_object() ? json(sidecar_path) : json(nullptr);
   if (!sidecar.is_object()) return;
-  for (const char* key : {"program", "timings_s", "peak_memory_bytes", "attention"}) {
+  for (const char* key : {"program", "timings_s", "peak_memory_bytes", "attention", "audit"}) {
     if (sidecar.contains(key)) info["statistics"][key] = sidecar[key];
   }
 }

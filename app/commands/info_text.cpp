@@ -199,7 +199,9 @@ std::string JobText(const json& info) {
   rows.push_back({"peak memory", ByteSize(static_cast<int64_t>(NumberField(statistics, "peak_memory_bytes")))});
   text += Table(rows, {});
   const std::string attention = statistics.contains("attention") ? AttentionText(statistics["attention"]) : "";
-  return attention.empty() ? text : text + Section("Attention") + attention;
+  if (!attention.empty()) text += Section("Attention") + attention;
+  const std::string audit = statistics.contains("audit") ? AuditText(statistics["audit"]) : "";
+  return audit.empty() ? text : text + Section("Audit") + audit;
 }
 
 std::string MediaText(const json& info) {

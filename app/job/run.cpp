@@ -88,14 +88,20 @@ int64_t PeakMemoryBytes() {
   return 0;
 }
 
-nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer) {
+nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
+                      const Looks& looks) {
   const Clock::time_point start = Clock::now();
   observer.Started(job);
   for (const std::string& notice : job.notices) observer.Notice(notice);
 
   pipeline::Denoised denoised;
   if (kept == nullptr) {
-    denoised = pipeline.Denoise(RequestOf(job), observer);
+    pipeline::AttentionTaps taps;
+    if (looks.audit != nullptr) taps.Add(looks.audit->tap());
+    if (looks.dump != nullptr) taps.Add(looks.dump->tap());
+    pipeline::Request request = RequestOf(job);
+    request.attention_tap = taps.tap();
+    denoised = pipeline.Denoise(request, observer);
     for (const std::string& notice : denoised.notices) observer.Notice(notice);
   }
   const pipeline::HostTensor& latents = kept == nullptr ? denoised.latents : kept->latents;
@@ -123,6 +129,7 @@ nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLa
   times.write = SecondsSince(write_start);
   times.total = SecondsSince(start);
   nlohmann::json sidecar = MakeSidecar(job, pipeline, denoised, times);
+  if (looks.audit != nullptr) sidecar["audit"] = AuditRecord(looks.audit->calls());
   if (!job.files.sidecar.empty()) {
     WriteText(job.files.sidecar, PrettyJSON(sidecar));
     observer.Output(job.files.sidecar);

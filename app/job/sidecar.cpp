@@ -63,6 +63,34 @@ json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<do
           {"steps", steps}};
 }
 
+json AuditRecord(const std::vector<pipeline::AuditedCall>& calls) {
+  json list = json::array();
+  double sums[4] = {};
+  double count = 0;
+  for (const pipeline::AuditedCall& call : calls) {
+    list.push_back({{"step", call.step},
+                    {"layer", call.layer},
+                    {"kind", attention::KindName(call.kind)},
+                    {"pass", attention::PassName(call.pass)},
+                    {"mode", call.mode},
+                    {"total", call.total},
+                    {"skipping", call.skipping},
+                    {"eight_bit", call.eight_bit},
+                    {"dense8", call.dense8}});
+    for (size_t h = 0; h < call.total.size(); ++h, ++count) {
+      sums[0] += call.total[h];
+      sums[1] += call.skipping[h];
+      sums[2] += call.eight_bit[h];
+      sums[3] += call.dense8[h];
+    }
+  }
+  const double n = std::max(count, 1.0);
+  return {{"error", "relative L1 against dense attention on the same inputs"},
+          {"mean",
+           {{"total", sums[0] / n}, {"skipping", sums[1] / n}, {"eight_bit", sums[2] / n}, {"dense8", sums[3] / n}}},
+          {"calls", list}};
+}
+
 json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, const pipeline::Denoised& denoised,
                  const RunTimes& times) {
   const pipeline::StageSeconds& stages = pipeline.seconds();

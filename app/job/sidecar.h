@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/job/job.h"
+#include "pipeline/attention_looks.h"
 #include "pipeline/pipeline.h"
 
 namespace app {
@@ -19,5 +20,8 @@ nlohmann::json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, c
 // `sigmas`: one a step; `seconds` of the stages that attention is a part of.
 nlohmann::json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas,
                                double seconds);
+
+// Its part `audit`: every audited call with its errors a head, and their means.
+nlohmann::json AuditRecord(const std::vector<pipeline::AuditedCall>& calls);
 
 }  // namespace app

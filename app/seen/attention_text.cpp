@@ -122,4 +122,22 @@ std::string AttentionText(const json& attention) {
   return text + Bars("skipped, by step", steps) + Bars("skipped, by layer", layers);
 }
 
+std::string AuditText(const json& audit) {
+  const std::optional<AuditView> view = ViewOfAudit(audit);
+  if (!view) return "";
+  const auto row = [](const std::string& name, const AuditView::Errors& sums) {
+    const AuditView::Errors e = sums.Mean();
+    return Print("    %-10s %9.4f %9.4f %9.4f %9.4f\n", name.c_str(), e.total, e.skipping, e.eight_bit, e.dense8);
+  };
+  std::string text =
+      "  error against dense attention on the same inputs, relative L1, mean over heads, passes and steps\n";
+  text += Print("    %-10s %9s %9s %9s %9s\n", "", "in all", "skipping", "8 bits", "dense8");
+  for (size_t l = 0; l < view->layers.size(); ++l) {
+    AuditView::Errors layer;
+    for (const auto& step : view->by_step) layer.Add(step[l]);
+    text += row(Print("layer %lld", static_cast<long long>(view->layers[l])), layer);
+  }
+  return text + row("all", view->all);
+}
+
 }  // namespace app

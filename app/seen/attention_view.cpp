@@ -164,4 +164,82 @@ Canvas DrawAttention(const AttentionView& view, const std::string& title, std::o
   return Stacked({DrawHeatGrid(by_layer), DrawHeatGrid(by_head)});
 }
 
+void AuditView::Errors::Add(const Errors& other) {
+  total += other.total;
+  skipping += other.skipping;
+  eight_bit += other.eight_bit;
+  dense8 += other.dense8;
+  count += other.count;
+}
+
+AuditView::Errors AuditView::Errors::Mean() const {
+  const double n = std::max(count, 1.0);
+  return {total / n, skipping / n, eight_bit / n, dense8 / n, count};
+}
+
+std::optional<AuditView> ViewOfAudit(const json& audit) {
+  if (!audit.is_object() || !audit.contains("calls") || !audit["calls"].is_array()) return std::nullopt;
+  std::map<int64_t, std::map<int64_t, AuditView::Errors>> places;
+  std::map<int64_t, bool> layers;
+  for (const json& call : audit["calls"]) {
+    const std::optional<int64_t> step = IndexIn(call, "step"), layer = IndexIn(call, "layer");
+    if (!step || !layer) continue;
+    const std::vector<double> total = PerHead(call, "total"), skipping = PerHead(call, "skipping"),
+                              eight_bit = PerHead(call, "eight_bit"), dense8 = PerHead(call, "dense8");
+    if (total.empty() || skipping.size() != total.size() || eight_bit.size() != total.size() ||
+        dense8.size() != total.size()) {
+      continue;
+    }
+    for (size_t h = 0; h < total.size(); ++h) {
+      places[*step][*layer].Add({total[h], skipping[h], eight_bit[h], dense8[h], 1});
+    }
+    layers[*layer] = true;
+  }
+  if (places.empty()) return std::nullopt;
+  AuditView view;
+  for (const auto& [layer, there] : layers) view.layers.push_back(layer);
+  for (auto& [step, errors] : places) {
+    view.steps.push_back(step);
+    view.by_step.emplace_back();
+    for (const int64_t layer : view.layers) {
+      view.by_step.back().push_back(errors[layer]);
+      view.all.Add(errors[layer]);
+    }
+  }
+  return view;
+}
+
+Canvas DrawAudit(const AuditView& view, const std::string& title) {
+  HeatGrid total;
+  total.title = title;
+  total.subtitle = "relative L1 against dense attention on the same inputs: mean over heads and passes";
+  total.x_label = "step";
+  total.y_label = "layer";
+  total.rows = static_cast<int64_t>(view.layers.size());
+  total.columns = static_cast<int64_t>(view.steps.size());
+  for (const int64_t layer : view.layers) total.row_names.push_back(std::to_string(layer));
+  for (const int64_t step : view.steps) total.column_names.push_back(std::to_string(step));
+  total.scale_label = "error";
+  total.format = [](double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3f", value);
+    return std::string(text);
+  };
+  HeatGrid skipping = total;
+  skipping.title = "Of that, skipping";
+  skipping.subtitle = "float32 over the same blocks against dense attention; the rest is 8 bits";
+  double most = 1e-6;
+  for (size_t l = 0; l < view.layers.size(); ++l) {
+    for (size_t s = 0; s < view.steps.size(); ++s) {
+      const AuditView::Errors errors = view.by_step[s][l].Mean();
+      const double none = std::numeric_limits<double>::quiet_NaN();
+      total.values.push_back(errors.count > 0 ? errors.total : none);
+      skipping.values.push_back(errors.count > 0 ? errors.skipping : none);
+      most = std::max({most, errors.total, errors.skipping});
+    }
+  }
+  total.high = skipping.high = most;
+  return Stacked({DrawHeatGrid(total), DrawHeatGrid(skipping)});
+}
+
 }  // namespace app

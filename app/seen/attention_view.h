@@ -41,4 +41,21 @@ std::optional<AttentionView> ViewOfRecord(const nlohmann::json& attention);
 // Error{kInvalidInput} for a step that is not there.
 Canvas DrawAttention(const AttentionView& view, const std::string& title, std::optional<int64_t> step);
 
+// What an audit found, a layer and a step: means over heads and passes.
+struct AuditView {
+  struct Errors {
+    double total = 0, skipping = 0, eight_bit = 0, dense8 = 0, count = 0;  // sums; count of heads
+    void Add(const Errors& other);
+    Errors Mean() const;
+  };
+  std::vector<int64_t> steps;                // ascending
+  std::vector<int64_t> layers;               // ascending
+  std::vector<std::vector<Errors>> by_step;  // [steps][layers]
+  Errors all;
+};
+// As ViewOfRecord, of the sidecar's `audit`.
+std::optional<AuditView> ViewOfAudit(const nlohmann::json& audit);
+// Step × layer: the error of the mode in use, and how much of it is skipping.
+Canvas DrawAudit(const AuditView& view, const std::string& title);
+
 }  // namespace app

@@ -79,6 +79,27 @@ TEST(AttentionText, SaysAll) {
   EXPECT_NE(text.find(" 25.0 %"), std::string::npos) << text;  // step 1
 }
 
+TEST(AuditText, AveragesHeadsPassesAndSteps) {
+  const auto call = [](int step, int layer, double total, double skipping) {
+    return json{{"step", step},
+                {"layer", layer},
+                {"total", {total, total}},
+                {"skipping", {skipping, skipping}},
+                {"eight_bit", {0.01, 0.01}},
+                {"dense8", {0.02, 0.02}}};
+  };
+  const json audit = {{"calls", json::array({call(0, 0, 0.1, 0.0), call(0, 1, 0.3, 0.2), call(2, 1, 0.5, 0.4)})}};
+  const std::string text = AuditText(audit);
+  EXPECT_NE(text.find("layer 1       0.4000    0.3000    0.0100    0.0200"), std::string::npos) << text;
+  EXPECT_NE(text.find("all           0.3000    0.2000    0.0100    0.0200"), std::string::npos) << text;
+  const auto view = ViewOfAudit(audit);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->steps, (std::vector<int64_t>{0, 2}));
+  EXPECT_GT(DrawAudit(*view, "Audit").height_px, 100);
+  EXPECT_EQ(AuditText(json{{"calls", {1, {{"step", 0}}, {{"step", 0}, {"layer", 0}, {"total", {-1}}}}}}), "");
+  EXPECT_EQ(AuditText(json()), "");
+}
+
 TEST(AttentionPicture, CellsHaveTheScalesColours) {
   const auto view = ViewOfRecord(Record());
   const Canvas picture = DrawAttention(*view, "clip", std::nullopt);
