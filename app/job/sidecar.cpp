@@ -43,6 +43,11 @@ json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<do
                          {"reason", fallback.reason},
                          {"calls", fallback.calls}});
   }
+  json redone = json::array();
+  for (const attention::Redo& redo : stats.redone()) {
+    redone.push_back(
+        {{"step", redo.step}, {"reason", redo.reason}, {"calls", redo.calls}, {"seconds", Seconds(redo.seconds)}});
+  }
   std::map<int, json> layers_by_step;
   for (const attention::CallRecord& call : stats.denoising_calls()) {
     json& layers = layers_by_step.try_emplace(call.step, json::array()).first->second;
@@ -58,6 +63,7 @@ json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<do
   const double share = seconds > 0 ? std::min(1.0, stats.seconds() / seconds) : 0;
   return {{"kernels", kernels},
           {"fallbacks", fallbacks},
+          {"redone", redone},
           {"sparsity", stats.sparsity()},
           {"share_of_time", Rounded(share * 1e4, 1) / 1e4},
           {"steps", steps}};

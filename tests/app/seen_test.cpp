@@ -26,6 +26,7 @@ json Record() {
                                   {"kernel", "generic"},
                                   {"reason", "this CPU lacks AVX2"},
                                   {"calls", 2}}})},
+      {"redone", json::array({json::object({{"step", 1}, {"reason", "NaN in the latents"}})})},
       {"share_of_time", 0.5},
       {"sparsity", 0.0},
       {"steps", json::array({{{"step", 0},
@@ -73,7 +74,8 @@ TEST(AttentionText, SaysAll) {
   const std::string text = AttentionText(Record());
   for (const char* part :
        {"avx512_bf16 × 5", "fell back to generic: this CPU lacks AVX2 (step 1, layer 0, self, 2 calls)",
-        "50 % of the time; were it free, all would take 2.00 x less", "step 0  σ 1.000", "layer 1"}) {
+        "step 1 was run again: NaN in the latents", "50 % of the time; were it free, all would take 2.00 x less",
+        "step 0  σ 1.000", "layer 1"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
   EXPECT_NE(text.find(" 25.0 %"), std::string::npos) << text;  // step 1
