@@ -8,6 +8,7 @@
 #include "app/job/attention_door.h"
 #include "app/job/job.h"
 #include "app/job/model.h"
+#include "app/seen/job_record.h"
 #include "app/settings/flags.h"
 #include "app/settings/help.h"
 #include "app/settings/text.h"
@@ -72,23 +73,6 @@ json WouldRunJSON(const pipeline::ModelInfo& model, const ModelNotes& notes) {
     run["error"] = error.what();
   }
   return run;
-}
-
-// {"schema", "hash", "job", …} out of text from a file; null where it is none.
-json ParseRecord(const std::string& text) {
-  json record = text.size() > (64 << 20) ? json() : json::parse(text, nullptr, false);
-  return record.is_object() && record.contains("job") && record["job"].is_object() ? record : json();
-}
-
-json ReadSidecar(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > (64 << 20)) return nullptr;
-  std::FILE* file = std::fopen(path.c_str(), "rbe");
-  if (file == nullptr) return nullptr;
-  std::string text(static_cast<size_t>(fs::file_size(path, error)), '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file));
-  std::fclose(file);
-  return ParseRecord(text);
 }
 
 bool SameHash(const json& a, const json& b) {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
+#include "app/seen/job_record.h"
 #include "attention/base/error.h"
 #include "pipeline/media/media.h"
 
@@ -12,21 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-constexpr size_t kMaxRecord = size_t{64} << 20;  // more is no job of ours
-
-// {"hash", "job", …} out of text from a file; null where it is none.
-json ParseRecord(const std::string& text) {
-  json record = text.size() > kMaxRecord ? json() : json::parse(text, nullptr, false);
-  return record.is_object() && record.contains("job") && record["job"].is_object() ? record : json();
-}
-
-json ReadSidecar(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) > kMaxRecord) return nullptr;
-  std::ifstream in(path, std::ios::binary);
-  return ParseRecord({std::istreambuf_iterator<char>(in), {}});
-}
 
 std::string HashOf(const json& record) {
   return record.is_object() && record.contains("hash") && record["hash"].is_string() ? record["hash"].get<std::string>()

@@ -1,6 +1,8 @@
 // AVX2 and FMA, with or without AVX-VNNI (SPARGE_ISA_VNNI): what cpu/kernel_impl.h asks of an instruction set. Included
 // inside an unnamed namespace.
 
+#include "attention/cpu/exp2.h"
+
 struct Isa {
   typedef float F __attribute__((vector_size(32)));
   typedef int32_t I __attribute__((vector_size(32)));
@@ -52,17 +54,7 @@ struct Isa {
     const __m256 x = _mm256_max_ps(reinterpret_cast<__m256>(y), _mm256_set1_ps(-120.f));
     const __m256 floor = _mm256_floor_ps(x);
     const F f = reinterpret_cast<F>(_mm256_sub_ps(x, floor));
-    F p;
-    if constexpr (kExact) {
-      p = f * (1.879318617284298e-3f * top) + 8.990994654595852e-3f * top;
-      p = p * f + 5.581867694854736e-2f * top;
-      p = p * f + 2.40159273147583e-1f * top;
-      p = p * f + 6.931517124176025e-1f * top;
-    } else {
-      p = f * (7.826796919107437e-2f * top) + 2.26307675242424e-1f * top;
-      p = p * f + 6.954243183135986e-1f * top;
-    }
-    p = p * f + top;
+    const F p = FractionExp2<kExact>(f, top);
     const I exponent = reinterpret_cast<I>(_mm256_slli_epi32(_mm256_cvttps_epi32(floor), 23));
     const F scaled = reinterpret_cast<F>(reinterpret_cast<I>(p) + exponent);
     // 2^-120 and less is nothing.

@@ -1,5 +1,7 @@
 // AVX-512 with VNNI: what cpu/kernel_impl.h asks of an instruction set. Included inside an unnamed namespace.
 
+#include "attention/cpu/exp2.h"
+
 struct Isa {
   typedef float F __attribute__((vector_size(64)));
   typedef int32_t I __attribute__((vector_size(64)));
@@ -37,23 +39,12 @@ struct Isa {
     return reinterpret_cast<F>(_mm512_max_ps(most, _mm512_set1_ps(-limit)));
   }
 
-  // top · 2^y, 0 for −∞: 2^⌊y⌋ · 2^(y − ⌊y⌋). Relative error 1.1e-4, with kExact 2e-7; exact at integers. Polynomials:
-  // minimax fits of 2^f on [0, 1] with the ends held.
+  // top · 2^y, 0 for −∞: 2^⌊y⌋ · 2^(y − ⌊y⌋). Exact at integers.
   template <bool kExact>
   static inline F Exp2(F y, float top) {
     const __m512 x = reinterpret_cast<__m512>(y);
     const F f = reinterpret_cast<F>(_mm512_reduce_ps(x, 0x01));  // y − ⌊y⌋; 0 for −∞
-    F p;
-    if constexpr (kExact) {
-      p = f * (1.879318617284298e-3f * top) + 8.990994654595852e-3f * top;
-      p = p * f + 5.581867694854736e-2f * top;
-      p = p * f + 2.40159273147583e-1f * top;
-      p = p * f + 6.931517124176025e-1f * top;
-    } else {
-      p = f * (7.826796919107437e-2f * top) + 2.26307675242424e-1f * top;
-      p = p * f + 6.954243183135986e-1f * top;
-    }
-    p = p * f + top;
+    const F p = FractionExp2<kExact>(f, top);
     return reinterpret_cast<F>(_mm512_scalef_ps(reinterpret_cast<__m512>(p), x));
   }
 

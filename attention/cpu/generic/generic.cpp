@@ -10,6 +10,8 @@
 namespace attention::cpu {
 namespace {
 
+#include "attention/cpu/exp2.h"
+
 // What the compiler makes of vectors of four lanes, for any CPU. x86-64 always has SSE2, and with it one instruction
 // that no compiler finds by itself.
 struct Isa {
@@ -61,17 +63,7 @@ struct Isa {
     const F shifted = y - 0.5f + 0x1.8p23f;  // ⌊y⌋, or one less at integers and ties
     const F floor = shifted - 0x1.8p23f;
     const F f = y - floor;
-    F p;
-    if constexpr (kExact) {
-      p = f * (1.879318617284298e-3f * top) + 8.990994654595852e-3f * top;
-      p = p * f + 5.581867694854736e-2f * top;
-      p = p * f + 2.40159273147583e-1f * top;
-      p = p * f + 6.931517124176025e-1f * top;
-    } else {
-      p = f * (7.826796919107437e-2f * top) + 2.26307675242424e-1f * top;
-      p = p * f + 6.954243183135986e-1f * top;
-    }
-    p = p * f + top;
+    const F p = FractionExp2<kExact>(f, top);
     const I scaled = reinterpret_cast<I>(p) + ((reinterpret_cast<I>(shifted) - 0x4b400000) << 23);
     return nothing ? F{} : reinterpret_cast<F>(scaled);
   }
