@@ -14,6 +14,10 @@ struct Linear {
 
   static Linear Load(WeightLoader& loader, const std::string& name, int64_t in, int64_t out, bool has_bias = true);
   at::Tensor operator()(const at::Tensor& x) const;
+
+  // gelu(y), tanh approximation. On the CPU in one pass with the product where oneDNN has it: gelu alone takes longer
+  // than many a product, and y stays in float32.
+  at::Tensor GeluTanh(const at::Tensor& x) const;
 };
 
 }  // namespace pipeline

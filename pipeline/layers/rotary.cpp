@@ -23,14 +23,12 @@ RotaryTable MakeRotaryTable3D(int64_t head_dim, std::array<int64_t, 3> grid, dou
                                      AxisAngles(spatial, w, theta).view({1, 1, w, -1}).expand({t, h, w, -1})},
                                     -1)
                                 .reshape({1, t * h * w, 1, -1});
-  return {angles.cos().to(at::kFloat).to(device), angles.sin().to(at::kFloat).to(device)};
+  return {at::complex(angles.cos().to(at::kFloat), angles.sin().to(at::kFloat)).to(device)};
 }
 
 at::Tensor ApplyRotary(const at::Tensor& x, const RotaryTable& table) {
-  const std::vector<at::Tensor> pair = x.unflatten(-1, {-1, 2}).unbind(-1);
-  const at::Tensor first = pair[0] * table.cos - pair[1] * table.sin;
-  const at::Tensor second = pair[0] * table.sin + pair[1] * table.cos;
-  return at::stack({first, second}, -1).flatten(-2).to(x.scalar_type());
+  const at::Tensor pairs = x.to(at::kFloat).contiguous().unflatten(-1, {-1, 2});
+  return at::view_as_real(at::view_as_complex(pairs) * table.turns).flatten(-2).to(x.scalar_type());
 }
 
 }  // namespace pipeline

@@ -6,10 +6,10 @@
 
 namespace pipeline {
 
-// cos and sin of a three-axis rotary position embedding over a (T, H, W) token grid, w fastest: [1, T·H·W, 1, D/2]
-// float32, one column a pair of channels (2i, 2i+1); the axes' shares of the channels stand in the order t, h, w.
+// cos + i·sin of a three-axis rotary position embedding over a (T, H, W) token grid, w fastest: [1, T·H·W, 1, D/2]
+// complex64, one column a pair of channels (2i, 2i+1); the axes' shares of the channels stand in the order t, h, w.
 struct RotaryTable {
-  at::Tensor cos, sin;
+  at::Tensor turns;
 };
 
 // The table of diffusers' WanRotaryPosEmbed: h and w take 2·(D/6) channels each, t the rest; θ = 10000, angles in

@@ -16,12 +16,24 @@ using base::ErrorCode;
 
 constexpr double kRotaryTheta = 10000.0;
 
-// FP32LayerNorm of a float32 x over its last dimension.
+// FP32LayerNorm of x [B, L, C] over its last dimension with float32 weight and bias [C]; result in x's dtype. On the
+// CPU libtorch takes half-precision x with float32 weights and computes in float32: no copies.
 at::Tensor LayerNorm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
-  std::optional<at::Tensor> w, b;
-  if (weight.defined()) w = weight.to(at::kFloat);
-  if (bias.defined()) b = bias.to(at::kFloat);
-  return at::layer_norm(x, {x.size(-1)}, w, b, eps);
+  const at::Tensor in = x.is_cpu() ? x : x.to(at::kFloat);
+  return at::layer_norm(in, {x.size(-1)}, weight.to(at::kFloat), bias.to(at::kFloat), eps).to(x.scalar_type());
+}
+
+// LayerNorm(x) · (1 + scale) + shift in float32, scale and shift [B, 1, C]; result in x's dtype. For one batch entry
+// they are the norm's own weight and bias.
+at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps) {
+  if (x.size(0) == 1) return LayerNorm(x, (1 + scale).flatten(), shift.flatten(), eps);
+  const at::Tensor norm = at::layer_norm(x.to(at::kFloat), {x.size(-1)}, {}, {}, eps);
+  return at::addcmul(shift, norm, 1 + scale).to(x.scalar_type());
+}
+
+// x + h · gate in float32, gate [B, 1, C]; result in x's dtype.
+at::Tensor GatedSum(const at::Tensor& x, const at::Tensor& h, const at::Tensor& gate) {
+  return at::addcmul(x.to(at::kFloat), h.to(at::kFloat), gate).to(x.scalar_type());
 }
 
 // diffusers' Timesteps(flip_sin_to_cos=True, downscale_freq_shift=0): [cos | sin], an odd dimension padded with a zero.
@@ -127,7 +139,7 @@ at::Tensor WanTransformer::NormQK(const at::Tensor& x, const at::Tensor& weight)
 }
 
 WanTransformer::TextContext WanTransformer::PrepareText(const at::Tensor& embeddings, Progress& progress) const {
-  const at::Tensor text = text_2_(at::gelu(text_1_(embeddings), "tanh"));
+  const at::Tensor text = text_2_(text_1_.GeluTanh(embeddings));
   TextContext context;
   for (const Block& block : blocks_) {
     progress.ThrowIfCancelled();
@@ -158,22 +170,19 @@ at::Tensor WanTransformer::CrossAttention(const Attention& attn, const at::Tenso
 at::Tensor WanTransformer::RunBlock(const Block& block, at::Tensor x, const at::Tensor& time_modulation,
                                     const std::pair<at::Tensor, at::Tensor>& text, const RotaryTable& rotary,
                                     const attention::AttentionContext& ctx) const {
-  const at::ScalarType dtype = x.scalar_type();
   const std::vector<at::Tensor> mod = (block.scale_shift_table + time_modulation.to(at::kFloat)).chunk(6, 1);
   const at::Tensor &shift = mod[0], &scale = mod[1], &gate = mod[2], &ffn_shift = mod[3], &ffn_scale = mod[4],
                    &ffn_gate = mod[5];
 
-  at::Tensor h = (LayerNorm(x.to(at::kFloat), {}, {}, config_.eps) * (1 + scale) + shift).to(dtype);
+  at::Tensor h = ModulatedNorm(x, scale, shift, config_.eps);
   h = SelfAttention(block.self, h, rotary, ctx.At(ctx.layer, attention::Kind::kSelf));
-  x = (x.to(at::kFloat) + h * gate).to(dtype);
+  x = GatedSum(x, h, gate);
 
-  h = config_.cross_attn_norm ? LayerNorm(x.to(at::kFloat), block.norm2_weight, block.norm2_bias, config_.eps).to(dtype)
-                              : x;
+  h = config_.cross_attn_norm ? LayerNorm(x, block.norm2_weight, block.norm2_bias, config_.eps) : x;
   x = x + CrossAttention(block.cross, h, text, ctx.At(ctx.layer, attention::Kind::kCross));
 
-  h = (LayerNorm(x.to(at::kFloat), {}, {}, config_.eps) * (1 + ffn_scale) + ffn_shift).to(dtype);
-  h = block.ffn_out(at::gelu(block.ffn_in(h), "tanh"));
-  return (x.to(at::kFloat) + h.to(at::kFloat) * ffn_gate).to(dtype);
+  h = ModulatedNorm(x, ffn_scale, ffn_shift, config_.eps);
+  return GatedSum(x, block.ffn_out(block.ffn_in.GeluTanh(h)), ffn_gate);
 }
 
 std::array<int64_t, 3> WanTransformer::Grid(const at::Tensor& latents) const {
@@ -192,8 +201,7 @@ WanTransformer::Positions WanTransformer::PreparePositions(const at::Tensor& lat
   const std::vector<int64_t> order = HilbertOrder(grid);
   positions.order = at::tensor(order, at::kLong).to(latents.device());
   positions.inverse = at::tensor(InverseOrder(order), at::kLong).to(latents.device());
-  positions.rotary = {positions.rotary.cos.index_select(1, positions.order),
-                      positions.rotary.sin.index_select(1, positions.order)};
+  positions.rotary = {positions.rotary.turns.index_select(1, positions.order)};
   return positions;
 }
 
@@ -218,8 +226,7 @@ at::Tensor WanTransformer::Forward(const at::Tensor& latents, const at::Tensor& 
   }
 
   const std::vector<at::Tensor> mod = (scale_shift_table_ + time.unsqueeze(1)).chunk(2, 1);
-  x = (LayerNorm(x.to(at::kFloat), {}, {}, config_.eps) * (1 + mod[1]) + mod[0]).to(dtype());
-  x = proj_out_(x);
+  x = proj_out_(ModulatedNorm(x, mod[1], mod[0], config_.eps));
   if (positions.inverse.defined()) x = x.index_select(1, positions.inverse);
   x = x.reshape({latents.size(0), grid[0], grid[1], grid[2], pt, ph, pw, -1});
   return x.permute({0, 7, 1, 4, 2, 5, 3, 6}).flatten(6, 7).flatten(4, 5).flatten(2, 3);

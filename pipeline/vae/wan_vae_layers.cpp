@@ -143,9 +143,14 @@ void AddMidBlock(std::vector<std::unique_ptr<Layer>>& layers, WeightLoader& load
 
 }  // namespace
 
+at::Tensor ChannelsLast(const at::Tensor& x) {
+  if (!x.is_cpu() || x.dim() < 4) return x;
+  return x.contiguous(x.dim() == 5 ? at::MemoryFormat::ChannelsLast3d : at::MemoryFormat::ChannelsLast);
+}
+
 Conv Conv::Load(WeightLoader& loader, const std::string& name, int64_t in, int64_t out, std::vector<int64_t> kernel) {
   kernel.insert(kernel.begin(), {out, in});
-  return {loader.Get(name + ".weight", kernel), loader.Get(name + ".bias", {out})};
+  return {ChannelsLast(loader.Get(name + ".weight", kernel)), loader.Get(name + ".bias", {out})};
 }
 
 at::Tensor Conv::Pointwise(const at::Tensor& x) const { return at::conv3d(x, weight, bias); }
@@ -172,7 +177,7 @@ RMSNorm RMSNorm::Load(WeightLoader& loader, const std::string& name, int64_t cha
 at::Tensor RMSNorm::operator()(const at::Tensor& x) const {
   const bool half = x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16;
   const at::Tensor wide = half ? x.to(at::kFloat) : x;
-  const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef({1}), true).clamp_min(1e-12);
+  const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef({1}), true).clamp_min_(1e-12);
   const at::Tensor normalised = (wide / norm).to(x.scalar_type());
   return normalised * std::sqrt(static_cast<double>(x.size(1))) * gamma;
 }
@@ -192,7 +197,7 @@ std::unique_ptr<Layer> MakeDownsample(WeightLoader& loader, const std::string& n
 
 at::Tensor Net::Forward(at::Tensor x, Run& run) const {
   run.next_attention_layer = 0;
-  x = conv_in_(x, run);
+  x = conv_in_(ChannelsLast(x), run);
   for (const auto& layer : layers_) x = layer->Forward(x, run);
   x = conv_out_(at::silu(norm_out_(x)), run);
   run.cache.first_chunk = false;

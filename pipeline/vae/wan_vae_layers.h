@@ -50,6 +50,9 @@ struct RMSNorm {
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
+// x with its channels innermost on the CPU, where convolutions and the norm over channels are faster so; elsewhere x.
+at::Tensor ChannelsLast(const at::Tensor& x);
+
 class Layer {
  public:
   virtual ~Layer() = default;
