@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -67,6 +68,43 @@ struct RuntimeOptions {
   int threads = 0;              // 0: libtorch's choice
 };
 
+struct StageSeconds {
+  double load = 0, encode_prompt = 0, denoise = 0, decode = 0;
+  std::vector<double> steps;
+};
+
+// A tensor of a DenoiseState: its values, and the dtype that it has while it is used ("float32", "bfloat16",
+// "float16"). The way to float32 and back changes no bit.
+struct StateTensor {
+  HostTensor values;
+  std::string dtype;
+};
+
+// A clip between two steps of its denoising: all that going on from there needs, besides the request that it is of.
+struct DenoiseState {
+  int64_t step = 0;       // steps that are done, from 1
+  std::string scheduler;  // "unipc", "euler"
+  StateTensor latents;    // [C, T, h, w]
+  std::map<std::string, StateTensor> sampler;  // the scheduler's own, each of the latents' shape
+  // What the steps so far took and did, for the record of the whole render.
+  StageSeconds seconds;
+  attention::StatsRecorder attention;
+  std::vector<std::string> notices;
+  std::vector<int64_t> redone_steps;
+};
+
+// Steps in while a clip is denoised; called from the thread that denoises. `TakeState` copies where the clip is.
+class DenoiseControl {
+ public:
+  using TakeState = std::function<DenoiseState()>;
+  virtual ~DenoiseControl() = default;
+  // Before step `step` (from 0); `state` may be called where a step is done. It may wait, and it may throw to end the
+  // render. What it returns is the attention from this step on; the order of the tokens stays. None: as before.
+  virtual std::optional<AttentionSettings> BeforeStep(int64_t step, const TakeState& state) = 0;
+  // The render was cancelled, `state().step` steps are whole. Not called where none is.
+  virtual void Cancelled(const TakeState& state) = 0;
+};
+
 struct Request {
   std::string prompt, negative_prompt;
   int64_t width_px = 0, height_px = 0, num_frames = 0, num_steps = 0, max_sequence_length = 512;
@@ -76,11 +114,14 @@ struct Request {
   std::optional<double> flow_shift;  // absent = the folder's
   AttentionSettings attention;
   attention::CallTap* attention_tap = nullptr;  // sees every attention call of the DiT; null: nobody
+  const DenoiseState* start = nullptr;          // null: from noise; else the bits are those of never having stopped
+  DenoiseControl* control = nullptr;            // null: nobody
 };
 
-struct StageSeconds {
-  double load = 0, encode_prompt = 0, denoise = 0, decode = 0;
-  std::vector<double> steps;
+// What a text encoder is asked for.
+struct PromptText {
+  std::string text;
+  int64_t max_sequence_length = 512;
 };
 
 struct Denoised {
@@ -103,10 +144,17 @@ class Pipeline {
   virtual std::string device_name() const = 0;  // "cpu", "cuda:0"
   virtual std::string dtype_name() const = 0;   // of the DiT's products: "bfloat16", …
 
+  // A render begins: seconds() and attention_stats() count from here, from what an earlier part of it took and did.
+  virtual void StartRender(const StageSeconds& seconds, const attention::StatsRecorder& attention) = 0;
+
+  // Prompts of renders to come. Where the text encoder cannot stay in memory, the next Denoise encodes them too before
+  // it lets go of it, so that it need not be loaded again. Replaces what was said before.
+  virtual void WillNeed(std::vector<PromptText> prompts) = 0;
+
   // Prompt to latents; requests may differ in anything, attention included, without loading again. A step whose latents
   // are not finite though not all of its attention was dense is run again, dense. Throws Error{kCancelled} within one
   // DiT block of Progress::Cancel, Error{kNonFinite} with the step, Error{kInvalidInput} or Error{kUnsupported} for
-  // what the model cannot do, before it loads anything.
+  // what the model cannot do or a start that is not of this request, before it loads anything.
   virtual Denoised Denoise(const Request& request, Progress& progress) = 0;
 
   // Latents [C, T, h, w] to frames [F, H, W, 3] in 0…1 (RGB). Throws Error{kCancelled} within one VAE chunk,
@@ -116,7 +164,7 @@ class Pipeline {
   // Frames [F, H, W, 3] in 0…1 to the normalised latents that Decode takes (the mode of the VAE's posterior).
   virtual HostTensor Encode(const HostTensor& frames, Progress& progress) = 0;
 
-  virtual const StageSeconds& seconds() const = 0;  // accumulated since Open
+  virtual const StageSeconds& seconds() const = 0;  // accumulated since Open or StartRender
   // Of the last Denoise, and what was encoded or decoded since. Within a Denoise it grows step by step.
   virtual const attention::StatsRecorder& attention_stats() const = 0;
 };

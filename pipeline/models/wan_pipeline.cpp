@@ -7,7 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
+#include <list>
+#include <optional>
 #include <utility>
 
 #include "attention/attention.h"
@@ -54,6 +55,30 @@ at::Tensor FromHost(const HostTensor& host) {
   return at::from_blob(const_cast<float*>(host.data.data()), host.shape, at::kFloat);
 }
 
+// Exactly as long as the dtype is one of those below.
+StateTensor ToState(const at::Tensor& tensor) {
+  const c10::ScalarType dtype = tensor.scalar_type();
+  const char* name = dtype == at::kFloat ? "float32" : dtype == at::kBFloat16 ? "bfloat16" : "float16";
+  Check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf, ErrorCode::kInternal, "latents of dtype ",
+        c10::toString(dtype));
+  return {ToHost(tensor.squeeze(0)), name};
+}
+
+// To a tensor of its own, so that it lies in memory as one that was computed does.
+at::Tensor FromState(const StateTensor& state, const std::string& name, at::IntArrayRef shape, c10::Device device) {
+  const c10::ScalarType dtype = state.dtype == "bfloat16"  ? at::kBFloat16
+                                : state.dtype == "float16" ? at::kHalf
+                                                           : at::kFloat;
+  Check(dtype != at::kFloat || state.dtype == "float32", ErrorCode::kInvalidInput, "tensor '", name, "' of dtype '",
+        state.dtype, "'; expected float32, bfloat16 or float16");
+  const at::Tensor values = FromHost(state.values).unsqueeze(0);
+  Check(values.sizes() == shape, ErrorCode::kInvalidInput, "tensor '", name, "' of shape ", values.sizes(),
+        " does not fit this clip: expected ", shape);
+  Check(at::isfinite(values).all().item<bool>(), ErrorCode::kInvalidInput, "tensor '", name,
+        "' has NaN or infinite values");
+  return values.clone().to(device, dtype);
+}
+
 bool AllFinite(const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); }
 
 bool AllDense(const attention::StatsRecorder& calls) {
@@ -74,15 +99,25 @@ class WanPipeline : public Pipeline {
   const StageSeconds& seconds() const override { return seconds_; }
   const attention::StatsRecorder& attention_stats() const override { return stats_; }
 
+  void StartRender(const StageSeconds& seconds, const attention::StatsRecorder& attention) override {
+    seconds_ = seconds;
+    stats_ = attention;
+  }
+  void WillNeed(std::vector<PromptText> prompts) override { ahead_ = std::move(prompts); }
+
   Denoised Denoise(const Request& request, Progress& progress) override;
   HostTensor Decode(const HostTensor& latents, Progress& progress) override;
   HostTensor Encode(const HostTensor& frames, Progress& progress) override;
 
  private:
   struct Prompt {
-    at::Tensor
-        embeddings;  // [1, max_sequence_length, d_model], zeros past the prompt's length, the text encoder's dtype
+    std::string text;
+    int64_t max_length = 0;
+    at::Tensor hidden;  // [1, tokens, d_model], the text encoder's dtype
     std::vector<std::string> notices;
+
+    // [1, max_length, d_model], zeros past the prompt's length.
+    at::Tensor Embeddings() const { return at::constant_pad_nd(hidden, {0, 0, 0, max_length - hidden.size(1)}); }
   };
 
   template <class Model, class ModelConfig>
@@ -103,8 +138,12 @@ class WanPipeline : public Pipeline {
   void CheckRequest(const Request& request) const;
   AttentionPlan PlanAttention(const Request& request) const;
   bool RoomForEverything() const;
+  void LetGoOfTextEncoder(Progress& progress);
+  const Prompt* Remembered(const std::string& text, int64_t max_length);
+  void Remember(const Prompt& prompt);
   Prompt EncodePrompt(const std::string& text, int64_t max_length, Progress& progress);
   std::unique_ptr<Sampler> MakeSamplerFor(const Request& request) const;
+  std::vector<int64_t> NoiseShape(const Request& request) const;
   at::Tensor DrawNoise(const Request& request) const;
   // What stays the same at every step of a clip.
   struct Conditioning {
@@ -117,11 +156,16 @@ class WanPipeline : public Pipeline {
                       attention::AttentionContext ctx, Progress& progress) const;
   // A clip on its way from noise.
   struct Denoising {
+    explicit Denoising(AttentionPlan of) : plan(std::move(of)), policy(&plan) {}
+    AttentionPlan plan;
+    AttentionPolicy policy;
     std::unique_ptr<Sampler> sampler;
     at::Tensor latents;
     Conditioning conditioning;
-    AttentionPolicy policy;
     attention::CallTap* tap = nullptr;
+    int64_t first_step = 0;
+    double tap_seconds = 0;  // spent watching before the first step
+    std::string scheduler;
   };
   // Latents after a step, and what its attention did.
   struct StepResult {
@@ -131,6 +175,10 @@ class WanPipeline : public Pipeline {
   };
   Conditioning Prepare(const Request& request, const AttentionPlan& plan, const at::Tensor& latents,
                        const at::Tensor& cond, const at::Tensor& uncond, Progress& progress) const;
+  void CheckStart(const Request& request, const std::string& scheduler) const;
+  std::unique_ptr<Denoising> Begin(const Request& request, Denoised& result);
+  DenoiseState StateOf(int64_t step, const Denoising& run, const Denoised& result, double seconds) const;
+  void RunSteps(const Request& request, Denoising& run, Denoised& result, Progress& progress);
   StepResult TryStep(int64_t step, Denoising& run, Progress& progress) const;
   void Step(int64_t step, Denoising& run, Denoised& result, Progress& progress);
   [[noreturn]] void FailNonFinite(const std::string& what, const WeightFiles& files) const;
@@ -147,7 +195,8 @@ class WanPipeline : public Pipeline {
   std::unique_ptr<UMT5Encoder> text_encoder_;
   std::unique_ptr<WanTransformer> transformer_;
   std::unique_ptr<WanVAE> vae_;
-  std::map<std::pair<std::string, int64_t>, Prompt> prompts_;  // encoded so far
+  std::list<Prompt> prompts_;  // encoded so far, the one used last in front
+  std::vector<PromptText> ahead_;
   StageSeconds seconds_;
   attention::StatsRecorder stats_;
 };
@@ -180,33 +229,65 @@ AttentionPlan WanPipeline::PlanAttention(const Request& request) const {
           {request.num_steps, folder_.transformer.num_layers, folder_.transformer.num_heads, tokens}};
 }
 
-// Whether the text encoder may stay while the transformer runs: all weights twice over fit into what memory is left.
+// Whether the text encoder may stay while the transformer runs: what is still to be loaded fits into what memory is
+// left twice over, and an eighth of all weights besides.
 bool WanPipeline::RoomForEverything() const {
   if (!runtime_.device.is_cpu()) return false;
-  int64_t bytes = 0;
-  for (const ComponentInfo& component : folder_.info.components)
-    bytes += component.parameters * static_cast<int64_t>(c10::elementSize(runtime_.dtype));
-  return 2 * bytes < AvailableMemoryBytes();
+  int64_t all = 0, to_load = 0;
+  for (const ComponentInfo& component : folder_.info.components) {
+    const int64_t bytes = component.parameters * static_cast<int64_t>(c10::elementSize(runtime_.dtype));
+    const bool loaded = (component.name == "text_encoder" && text_encoder_) ||
+                        (component.name == "transformer" && transformer_) || (component.name == "vae" && vae_);
+    all += bytes;
+    to_load += loaded ? 0 : bytes;
+  }
+  return 2 * to_load + all / 8 < AvailableMemoryBytes();
+}
+
+// Frees the text encoder where it cannot stay, after the prompts that are to come have passed through it.
+void WanPipeline::LetGoOfTextEncoder(Progress& progress) {
+  if (!text_encoder_ || RoomForEverything()) return;
+  for (const PromptText& prompt : std::exchange(ahead_, {})) {
+    EncodePrompt(prompt.text, prompt.max_sequence_length, progress);
+  }
+  text_encoder_.reset();
+}
+
+const WanPipeline::Prompt* WanPipeline::Remembered(const std::string& text, int64_t max_length) {
+  for (auto it = prompts_.begin(); it != prompts_.end(); ++it) {
+    if (it->text != text || it->max_length != max_length) continue;
+    prompts_.splice(prompts_.begin(), prompts_, it);
+    return &prompts_.front();
+  }
+  return nullptr;
+}
+
+void WanPipeline::Remember(const Prompt& prompt) {
+  constexpr size_t kMostBytes = size_t{1} << 30;
+  prompts_.push_front(prompt);
+  size_t bytes = 0;
+  for (auto it = prompts_.begin(); it != prompts_.end();) {
+    bytes += it->hidden.nbytes();
+    it = bytes > kMostBytes && it != prompts_.begin() ? prompts_.erase(it) : std::next(it);
+  }
 }
 
 WanPipeline::Prompt WanPipeline::EncodePrompt(const std::string& text, int64_t max_length, Progress& progress) {
-  const auto key = std::pair(text, max_length);
-  if (auto found = prompts_.find(key); found != prompts_.end()) return found->second;
+  if (const Prompt* found = Remembered(text, max_length)) return *found;
   Load(text_encoder_, folder_.text_encoder, folder_.text_encoder_files,
        runtime_.dtype == at::kHalf ? UMT5Encoder::KeepsFloat32InHalf : nullptr, Stage::kLoadTextEncoder, progress);
 
   const Timed timed(seconds_.encode_prompt);
-  Prompt prompt;
+  Prompt prompt{text, max_length, {}, {}};
   const CleanedPrompt cleaned = CleanPrompt(text);
   const std::vector<int32_t> all = tokenizer_->Encode(cleaned.text);
   const Tokenizer::Padded encoded = tokenizer_->EncodePadded(cleaned.text, max_length);
   if (static_cast<int64_t>(all.size()) > max_length)
     prompt.notices.push_back(base::StrCat("the prompt has ", all.size(), " tokens; the model reads the first ",
                                           max_length, " (max_sequence_length)"));
-  const at::Tensor hidden = text_encoder_->Forward(encoded.ids, encoded.length, Context(), progress);
-  if (!AllFinite(hidden)) FailNonFinite("the text encoder's output", folder_.text_encoder_files);
-  prompt.embeddings = at::constant_pad_nd(hidden, {0, 0, 0, max_length - hidden.size(1)});
-  prompts_[key] = prompt;
+  prompt.hidden = text_encoder_->Forward(encoded.ids, encoded.length, Context(), progress);
+  if (!AllFinite(prompt.hidden)) FailNonFinite("the text encoder's output", folder_.text_encoder_files);
+  Remember(prompt);
   return prompt;
 }
 
@@ -217,12 +298,14 @@ std::unique_ptr<Sampler> WanPipeline::MakeSamplerFor(const Request& request) con
   return MakeSampler(config, request.num_steps, runtime_.device);
 }
 
+std::vector<int64_t> WanPipeline::NoiseShape(const Request& request) const {
+  return {1, folder_.transformer.in_channels, (request.num_frames - 1) / folder_.vae.scale_factor_temporal + 1,
+          request.height_px / folder_.vae.scale_factor_spatial, request.width_px / folder_.vae.scale_factor_spatial};
+}
+
 at::Tensor WanPipeline::DrawNoise(const Request& request) const {
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(request.seed));
-  const std::vector<int64_t> shape = {
-      1, folder_.transformer.in_channels, (request.num_frames - 1) / folder_.vae.scale_factor_temporal + 1,
-      request.height_px / folder_.vae.scale_factor_spatial, request.width_px / folder_.vae.scale_factor_spatial};
-  return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat)).to(runtime_.device);
+  return at::randn(NoiseShape(request), generator, at::TensorOptions().dtype(at::kFloat)).to(runtime_.device);
 }
 
 at::Tensor WanPipeline::Velocity(const at::Tensor& input, const at::Tensor& timestep, const Conditioning& conditioning,
@@ -259,7 +342,8 @@ WanPipeline::StepResult WanPipeline::TryStep(int64_t step, Denoising& run, Progr
   const at::Tensor timestep = run.sampler->timesteps()[step].expand({1});
   const at::Tensor velocity =
       Velocity(run.latents.to(transformer_->dtype()), timestep, run.conditioning, ctx, progress);
-  result.latents = run.sampler->Step(velocity, run.latents);
+  // Dense in memory at every step, as latents from a DenoiseState are.
+  result.latents = run.sampler->Step(velocity.contiguous(), run.latents).contiguous();
   result.finite = AllFinite(result.latents);
   return result;
 }
@@ -298,39 +382,113 @@ void WanPipeline::FailNonFinite(const std::string& what, const WeightFiles& file
                       : "; " + weight + " holds such values: fetch the model again");
 }
 
+void WanPipeline::CheckStart(const Request& request, const std::string& scheduler) const {
+  const DenoiseState& start = *request.start;
+  Check(start.scheduler == scheduler, ErrorCode::kInvalidInput, "the start is of scheduler '", start.scheduler,
+        "', the render of '", scheduler, "'");
+  Check(start.step >= 1 && start.step < request.num_steps, ErrorCode::kInvalidInput, "a start after ", start.step,
+        " steps is none for a render of ", request.num_steps);
+}
+
+// From noise, or from where an earlier render stopped.
+std::unique_ptr<WanPipeline::Denoising> WanPipeline::Begin(const Request& request, Denoised& result) {
+  auto run = std::make_unique<Denoising>(PlanAttention(request));
+  run->scheduler = request.scheduler.empty() ? folder_.sampler.kind : request.scheduler;
+  run->sampler = MakeSamplerFor(request);
+  run->tap = request.attention_tap;
+  if (request.start == nullptr) {
+    run->latents = DrawNoise(request);
+    return run;
+  }
+  CheckStart(request, run->scheduler);
+  const DenoiseState& start = *request.start;
+  const std::vector<int64_t> shape = NoiseShape(request);
+  run->latents = FromState(start.latents, "latents", shape, runtime_.device);
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : start.sampler) state[name] = FromState(tensor, name, shape, runtime_.device);
+  run->sampler->Restore(start.step, state);
+  run->first_step = start.step;
+  result.redone_steps = start.redone_steps;
+  for (int64_t step = 0; step < start.step; ++step) {
+    result.sigmas.push_back(run->sampler->sigmas()[step].item<double>());
+  }
+  return run;
+}
+
+// `seconds`: of the denoising so far that seconds_ does not have yet.
+DenoiseState WanPipeline::StateOf(int64_t step, const Denoising& run, const Denoised& result, double seconds) const {
+  DenoiseState state;
+  state.step = step;
+  state.scheduler = run.scheduler;
+  state.latents = ToState(run.latents);
+  for (const auto& [name, tensor] : run.sampler->State()) state.sampler[name] = ToState(tensor);
+  state.seconds = seconds_;
+  state.seconds.denoise += seconds - (stats_.tap_seconds() - run.tap_seconds);
+  state.attention = stats_;
+  state.notices = result.notices;
+  state.redone_steps = result.redone_steps;
+  return state;
+}
+
+void WanPipeline::RunSteps(const Request& request, Denoising& run, Denoised& result, Progress& progress) {
+  const Stopwatch watch;
+  int64_t step = run.first_step;
+  const auto state = [&] { return StateOf(step, run, result, watch.Seconds()); };
+  try {
+    for (; step < request.num_steps; ++step) {
+      progress.ThrowIfCancelled();
+      if (request.control != nullptr) {
+        if (const std::optional<AttentionSettings> changed = request.control->BeforeStep(step, state)) {
+          Request as_changed = request;
+          as_changed.attention = *changed;
+          run.plan = PlanAttention(as_changed);  // where the policy looks
+        }
+        progress.ThrowIfCancelled();
+      }
+      Step(step, run, result, progress);
+      progress.Update(Stage::kDenoise, step + 1, request.num_steps);
+    }
+  } catch (const base::Error& error) {
+    if (error.code() == ErrorCode::kCancelled && request.control != nullptr && step >= 1) {
+      request.control->Cancelled(state);
+    }
+    throw;
+  }
+}
+
 Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
   const c10::InferenceMode inference;
   CheckRequest(request);
-  const AttentionPlan plan = PlanAttention(request);
   const bool guided = request.guidance > 1.0;
   Denoised result;
   stats_.Clear();
+  const std::unique_ptr<Denoising> run = Begin(request, result);
 
   const Prompt cond = EncodePrompt(request.prompt, request.max_sequence_length, progress);
   result.notices = cond.notices;
   at::Tensor uncond;
   if (guided) {
     const Prompt negative = EncodePrompt(request.negative_prompt, request.max_sequence_length, progress);
-    uncond = negative.embeddings;
+    uncond = negative.Embeddings();
     for (const std::string& notice : negative.notices) result.notices.push_back("negative prompt: " + notice);
   }
+  LetGoOfTextEncoder(progress);
   progress.Update(Stage::kEncodePrompt, 1, 1);
-  if (!RoomForEverything()) text_encoder_.reset();
 
   Load(transformer_, folder_.transformer, folder_.transformer_files, WanTransformer::KeepsFloat32,
        Stage::kLoadTransformer, progress);
-  const Timed timed(seconds_.denoise);
-  progress.Update(Stage::kDenoise, 0, request.num_steps);
-  Denoising run{MakeSamplerFor(request), DrawNoise(request), {}, AttentionPolicy(&plan), request.attention_tap};
-  run.conditioning = Prepare(request, plan, run.latents, cond.embeddings, uncond, progress);
-  for (int64_t step = 0; step < request.num_steps; ++step) {
-    progress.ThrowIfCancelled();
-    Step(step, run, result, progress);
-    progress.Update(Stage::kDenoise, step + 1, request.num_steps);
+  if (request.start != nullptr) {  // the prompts that were encoded once more count once
+    stats_ = request.start->attention;
+    result.notices = request.start->notices;
   }
-  seconds_.denoise -= stats_.tap_seconds();
+  const Timed timed(seconds_.denoise);
+  progress.Update(Stage::kDenoise, run->first_step, request.num_steps);
+  run->conditioning = Prepare(request, run->plan, run->latents, cond.Embeddings(), uncond, progress);
+  run->tap_seconds = stats_.tap_seconds();
+  RunSteps(request, *run, result, progress);
+  seconds_.denoise -= stats_.tap_seconds() - run->tap_seconds;
   if (const std::string notice = FallBackNotice(stats_); !notice.empty()) result.notices.push_back(notice);
-  result.latents = ToHost(run.latents.squeeze(0));
+  result.latents = ToHost(run->latents.squeeze(0));
   return result;
 }
 

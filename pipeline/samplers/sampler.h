@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,7 +45,18 @@ class Sampler {
   // A copy in the same state, to go back to.
   virtual std::unique_ptr<Sampler> Clone() const = 0;
 
+  // What a fresh sampler of the same configuration needs besides the number of steps done: tensors of the latents'
+  // shape, by name.
+  virtual std::map<std::string, at::Tensor> State() const { return {}; }
+  // Takes a fresh sampler to where one was after `step` steps (1 … num_steps() − 1). Throws Error{kInvalidInput} when
+  // the tensors are not those that State() gives there.
+  void Restore(int64_t step, const std::map<std::string, at::Tensor>& state);
+
  protected:
+  // `state` has exactly the names that StateNames gives.
+  virtual void SetState(const std::map<std::string, at::Tensor>&) {}
+  virtual std::vector<std::string> StateNames(int64_t) const { return {}; }  // after so many steps
+
   at::Tensor timesteps_, sigmas_;
   int64_t step_ = 0;
 };

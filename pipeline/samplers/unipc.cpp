@@ -93,14 +93,40 @@ at::Tensor UniPCSampler::Step(const at::Tensor& velocity, const at::Tensor& samp
 
   x0_.push_back(x0);
   if (static_cast<int64_t>(x0_.size()) > config_.solver_order) x0_.pop_front();
-  const int64_t order =
-      config_.lower_order_final ? std::min(config_.solver_order, num_steps() - step_) : config_.solver_order;
-  last_order_ = std::min(order, warmup_ + 1);
+  last_order_ = OrderAt(step_, warmup_);
   last_sample_ = sample;
   const at::Tensor next = Predict(sample, last_order_);
   warmup_ = std::min(warmup_ + 1, config_.solver_order);
   ++step_;
   return next;
+}
+
+// Of the predictor at a step, `warmup` steps after the first.
+int64_t UniPCSampler::OrderAt(int64_t step, int64_t warmup) const {
+  const int64_t order =
+      config_.lower_order_final ? std::min(config_.solver_order, num_steps() - step) : config_.solver_order;
+  return std::min(order, warmup + 1);
+}
+
+std::vector<std::string> UniPCSampler::StateNames(int64_t step) const {
+  std::vector<std::string> names = {"last_sample"};
+  for (int64_t i = 0; i < std::min(step, config_.solver_order); ++i) names.push_back("x0_" + std::to_string(i));
+  return names;
+}
+
+std::map<std::string, at::Tensor> UniPCSampler::State() const {
+  if (step_ == 0) return {};
+  std::map<std::string, at::Tensor> state = {{"last_sample", last_sample_}};
+  for (size_t i = 0; i < x0_.size(); ++i) state["x0_" + std::to_string(i)] = x0_[i];
+  return state;
+}
+
+void UniPCSampler::SetState(const std::map<std::string, at::Tensor>& state) {
+  last_sample_ = state.at("last_sample");
+  x0_.clear();
+  for (size_t i = 0; i + 1 < state.size(); ++i) x0_.push_back(state.at("x0_" + std::to_string(i)));
+  warmup_ = std::min(step_, config_.solver_order);
+  last_order_ = OrderAt(step_ - 1, std::min(step_ - 1, config_.solver_order));
 }
 
 }  // namespace pipeline

@@ -13,8 +13,15 @@ class UniPCSampler : public Sampler {
   UniPCSampler(const SamplerConfig& config, int64_t num_steps, at::Device device);
   at::Tensor Step(const at::Tensor& velocity, const at::Tensor& sample) override;
   std::unique_ptr<Sampler> Clone() const override { return std::make_unique<UniPCSampler>(*this); }
+  // "last_sample" and "x0_0", "x0_1", …, the oldest first.
+  std::map<std::string, at::Tensor> State() const override;
+
+ protected:
+  void SetState(const std::map<std::string, at::Tensor>& state) override;
+  std::vector<std::string> StateNames(int64_t step) const override;
 
  private:
+  int64_t OrderAt(int64_t step, int64_t warmup) const;
   // What predictor and corrector share for a step from sigma index `from` to `to`.
   struct Coefficients {
     at::Tensor alpha_t, sigma_ratio, h_phi_1, b_h;

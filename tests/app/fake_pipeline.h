@@ -49,12 +49,24 @@ class FakePipeline : public pipeline::Pipeline {
   std::string device_name() const override { return "cpu"; }
   std::string dtype_name() const override { return "float32"; }
 
+  void StartRender(const pipeline::StageSeconds& seconds, const attention::StatsRecorder& attention) override {
+    seconds_ = seconds;
+    stats_ = attention;
+  }
+  void WillNeed(std::vector<pipeline::PromptText>) override {}
+
   pipeline::Denoised Denoise(const pipeline::Request& request, pipeline::Progress& progress) override {
     requests.push_back(request);
     pipeline::Denoised denoised;
-    progress.Update(pipeline::Stage::kDenoise, 0, request.num_steps);
-    for (int64_t step = 0; step < request.num_steps; ++step) {
+    const int64_t first = request.start == nullptr ? 0 : request.start->step;
+    stats_ = request.start == nullptr ? attention::StatsRecorder() : request.start->attention;
+    for (int64_t step = 0; step < first; ++step) denoised.sigmas.push_back(1.0 - 0.5 * static_cast<double>(step));
+    progress.Update(pipeline::Stage::kDenoise, first, request.num_steps);
+    for (int64_t step = first; step < request.num_steps; ++step) {
+      const auto state = [&] { return StateAfter(step, request); };
+      if (request.control != nullptr) request.control->BeforeStep(step, state);
       if (on_step) on_step(step);
+      if (progress.Cancelled() && request.control != nullptr && step > 0) request.control->Cancelled(state);
       progress.ThrowIfCancelled();
       attention::CallRecord call;
       call.step = static_cast<int>(step);
@@ -71,13 +83,30 @@ class FakePipeline : public pipeline::Pipeline {
       progress.Update(pipeline::Stage::kDenoise, step + 1, request.num_steps);
     }
     seconds_.denoise = 1.0;
-    denoised.latents.shape = {2, (request.num_frames - 1) / 4 + 1, request.height_px / 8, request.width_px / 8};
-    denoised.latents.data.resize(static_cast<size_t>(denoised.latents.numel()));
-    for (size_t i = 0; i < denoised.latents.data.size(); ++i) {
-      denoised.latents.data[i] = static_cast<float>((static_cast<int64_t>(i) + request.seed) % 97) / 97.0f;
-    }
+    denoised.latents = LatentsOf(request);
     denoised.notices = {"a notice of the pipeline"};
     return denoised;
+  }
+
+  static pipeline::HostTensor LatentsOf(const pipeline::Request& request) {
+    pipeline::HostTensor latents;
+    latents.shape = {2, (request.num_frames - 1) / 4 + 1, request.height_px / 8, request.width_px / 8};
+    latents.data.resize(static_cast<size_t>(latents.numel()));
+    for (size_t i = 0; i < latents.data.size(); ++i) {
+      latents.data[i] = static_cast<float>((static_cast<int64_t>(i) + request.seed) % 97) / 97.0f;
+    }
+    return latents;
+  }
+
+  pipeline::DenoiseState StateAfter(int64_t step, const pipeline::Request& request) const {
+    pipeline::DenoiseState state;
+    state.step = step;
+    state.scheduler = "unipc";
+    state.latents = {LatentsOf(request), "float32"};
+    state.sampler = {{"last_sample", state.latents}};
+    state.seconds = seconds_;
+    state.attention = stats_;
+    return state;
   }
 
   pipeline::HostTensor Decode(const pipeline::HostTensor& latents, pipeline::Progress& progress) override {
