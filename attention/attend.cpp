@@ -4,9 +4,11 @@
 #include <chrono>
 #include <limits>
 
+#include "attention/attend_cuda.h"
 #include "attention/attention.h"
 #include "attention/base/error.h"
 #include "attention/block_map/selector.h"
+#include "attention/call_clock.h"
 #include "attention/cpu/kernels.h"
 #include "attention/dense.h"
 #include "attention/make_call.h"
@@ -36,8 +38,18 @@ void CheckNumber(const char* name, const std::optional<double>& value, double lo
         value.value_or(0), ", expected ", expected);
 }
 
-std::vector<HeadCounts> DenseCounts(const Call& call) {
-  std::vector<HeadCounts> counts;
+// [B, Hq, 4] int64: HeadCounts of every batch entry and head.
+at::Tensor EmptyCounts(const Shape& shape, const at::Tensor& q) {
+  static_assert(sizeof(HeadCounts) == 4 * sizeof(int64_t));
+  return at::empty({shape.batch, shape.query_heads, 4}, q.options().dtype(at::kLong));
+}
+
+HeadCounts* CountsIn(const at::Tensor& counts) { return static_cast<HeadCounts*>(counts.mutable_data_ptr()); }
+
+// Of a call that computes all that is visible; in host memory.
+at::Tensor DenseCounts(const Call& call) {
+  const at::Tensor counts = at::empty({call.shape.batch, call.shape.query_heads, 4}, at::kLong);
+  HeadCounts* out = CountsIn(counts);
   for (int64_t b = 0; b < call.shape.batch; ++b) {
     const Visibility visibility(call, b);
     HeadCounts head;
@@ -47,13 +59,39 @@ std::vector<HeadCounts> DenseCounts(const Call& call) {
       head.pv_tiles += (visibility.KeysOfRow(last) + kKeyBlock - 1) / kKeyBlock;
     }
     head.kept_blocks = head.visible_blocks;
-    counts.insert(counts.end(), static_cast<size_t>(call.shape.query_heads), head);
+    out = std::fill_n(out, call.shape.query_heads, head);
   }
   return counts;
 }
 
-void Record(const AttentionContext& ctx, const std::string& mode, const Shape& shape, const CallResults& results,
-            const std::vector<HeadCounts>& counts) {
+void SetCounts(const at::Tensor& counts, CallRecord& record) {
+  const at::Tensor sums = counts.sum(0).to(at::kCPU).t().contiguous();  // [4, Hq]
+  const int64_t* from = sums.const_data_ptr<int64_t>();
+  for (auto field :
+       {&CallRecord::visible_blocks, &CallRecord::kept_blocks, &CallRecord::pv_tiles, &CallRecord::pv_skipped}) {
+    (record.*field).assign(from, from + sums.size(1));
+    from += sums.size(1);
+  }
+}
+
+// The times and counts of a call that a device has yet to do.
+class QueuedCall : public LateRecord {
+ public:
+  QueuedCall(CallClock clock, at::Tensor counts) : clock_(std::move(clock)), counts_(std::move(counts)) {}
+
+  void Settle(CallRecord& record) override {
+    record.seconds = clock_.Seconds();
+    record.predict_seconds = clock_.PredictedSeconds();
+    SetCounts(counts_, record);
+  }
+
+ private:
+  CallClock clock_;
+  at::Tensor counts_;
+};
+
+void Record(const AttentionContext& ctx, const std::string& mode, const CallResults& results, CallClock clock,
+            const at::Tensor& counts) {
   CallRecord record;
   record.mode = mode;
   record.step = ctx.step;
@@ -63,26 +101,14 @@ void Record(const AttentionContext& ctx, const std::string& mode, const Shape& s
   record.kernel = results.kernel;
   record.reason = ctx.why.empty() ? results.reason : ctx.why + "; " + results.reason;
   record.fallback = results.fallback || ctx.fallback;
+  if (clock.asynchronous()) {
+    ctx.stats->Add(std::move(record), std::make_shared<QueuedCall>(std::move(clock), counts));
+    return;
+  }
   record.seconds = results.seconds;
   record.predict_seconds = results.predict_seconds;
-  const size_t heads = static_cast<size_t>(shape.query_heads);
-  const auto sum = [&](int64_t HeadCounts::*field) {
-    std::vector<int64_t> sums(heads, 0);
-    for (size_t i = 0; i < counts.size(); ++i) sums[i % heads] += counts[i].*field;
-    return sums;
-  };
-  record.visible_blocks = sum(&HeadCounts::visible_blocks);
-  record.kept_blocks = sum(&HeadCounts::kept_blocks);
-  record.pv_tiles = sum(&HeadCounts::pv_tiles);
-  record.pv_skipped = sum(&HeadCounts::pv_skipped);
+  SetCounts(counts, record);
   ctx.stats->Add(std::move(record));
-}
-
-at::Tensor CountTensor(const Shape& shape, const std::vector<HeadCounts>& counts, int64_t HeadCounts::*field) {
-  at::Tensor tensor = at::empty({shape.batch, shape.query_heads}, at::kLong);
-  int64_t* values = tensor.mutable_data_ptr<int64_t>();
-  for (size_t i = 0; i < counts.size(); ++i) values[i] = counts[i].*field;
-  return tensor;
 }
 
 // Laid out as q is: channels side by side, and heads within a token where q has them so.
@@ -121,10 +147,9 @@ at::Tensor AttendDense(const at::Tensor& q, const at::Tensor& k, const at::Tenso
   return result.o;
 }
 
-at::Tensor AttendOnCPU(const at::Tensor& q, const at::Tensor& v, const AttentionOptions& options, Call& call,
-                       std::vector<HeadCounts>& counts, CallResults& results) {
+void AttendOnCPU(const AttentionOptions& options, Call& call, const at::Tensor& o, const at::Tensor& counts,
+                 CallResults& results) {
   const Shape& s = call.shape;
-  const at::Tensor o = OutputLike(q, v.size(3));
   call.o = {o.mutable_data_ptr(), {o.stride(0), o.stride(1), o.stride(2), o.stride(3)}};
   if (results.want_lse) {
     results.lse = at::empty({s.batch, s.query_heads, s.query_length}, at::kFloat);
@@ -134,14 +159,24 @@ at::Tensor AttendOnCPU(const at::Tensor& q, const at::Tensor& v, const Attention
     results.block_map = at::empty({s.batch, s.query_heads, s.query_blocks(), s.key_blocks()}, at::kByte);
     call.block_map_used = results.block_map.mutable_data_ptr<uint8_t>();
   }
-  counts.resize(static_cast<size_t>(s.batch * s.query_heads));
-  call.counts = counts.data();
+  call.counts = CountsIn(counts);
   RunInfo info = RunOnCPU(call, TorchThreads(), options.kernel);
   results.kernel = std::move(info.kernel);
   results.reason = std::move(info.reason);
   results.fallback = info.fallback;
   results.predict_seconds = info.predict_seconds;
   results.quantize_seconds = info.quantize_seconds;
+}
+
+at::Tensor AttendIn8Bits(const at::Tensor& q, const at::Tensor& v, const AttentionOptions& options, MadeCall& made,
+                         at::Tensor& counts, CallClock& clock, CallResults& results) {
+  at::Tensor o = OutputLike(q, v.size(3));
+  counts = EmptyCounts(made.call.shape, q);
+  if (q.is_cpu()) {
+    AttendOnCPU(options, made.call, o, counts, results);
+  } else {
+    AttendOnCUDA(q, v, options.kernel, made, o, counts, clock, results);
+  }
   return o;
 }
 
@@ -166,8 +201,9 @@ at::Tensor AttendAsPlanned(const at::Tensor& q, const at::Tensor& k, const at::T
 
 // What modes other than dense do not take.
 void CheckDevice(const at::Tensor& q, const std::string& mode) {
-  Check(q.device().is_cpu(), ErrorCode::kUnsupported, "attention mode '", mode, "' on ", q.device().str(),
-        " is not in this build; there are: ", mode, " on cpu, dense on ", q.device().str());
+  const std::string why = WhyOnlyDense(q.device());
+  Check(why.empty(), ErrorCode::kUnsupported, "attention mode '", mode, "' cannot run on ", q.device().str(), ": ",
+        why);
 }
 
 void CheckForCore(const at::Tensor& q, const AttentionContext& ctx, const std::string& mode) {
@@ -187,14 +223,23 @@ const std::vector<std::string>& Modes() {
 const std::vector<std::string>& Kernels() {
   static const std::vector<std::string> kernels = [] {
     std::vector<std::string> all = DenseKernels();
-    for (std::string& name : CPUKernelNames()) all.push_back(std::move(name));
+    for (std::string& name : KernelsOf("dense8")) all.push_back(std::move(name));
     return all;
   }();
   return kernels;
 }
 
 std::vector<std::string> KernelsOf(const std::string& mode) {
-  return mode == kDense ? DenseKernels() : CPUKernelNames();
+  if (mode == kDense) return DenseKernels();
+  std::vector<std::string> names = CPUKernelNames();
+  for (std::string& name : CUDAKernelNames()) names.push_back(std::move(name));
+  return names;
+}
+
+std::string WhyOnlyDense(const at::Device& device) {
+  if (device.is_cpu()) return "";
+  if (device.is_cuda()) return WhyOnlyDenseOnCUDA(device);
+  return base::StrCat("there are no kernels for ", device.str());
 }
 
 void CheckOptions(const AttentionOptions& options) {
@@ -234,21 +279,19 @@ at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   CallResults unasked;
   CallResults& results = ctx.results ? *ctx.results : unasked;
   results = {results.want_lse, results.want_block_map, results.want_counts};
-  std::vector<HeadCounts> counts;
-  const auto start = std::chrono::steady_clock::now();
+  at::Tensor counts;
+  CallClock clock(q.device());
   at::Tensor o = dense ? AttendDense(q, k, v, ctx, options.kernel, made.call, results)
-                       : AttendOnCPU(q, v, options, made.call, counts, results);
-  results.seconds = SecondsSince(start);
+                       : AttendIn8Bits(q, v, options, made, counts, clock, results);
+  clock.Stop();
+  if (!clock.asynchronous()) results.seconds = clock.Seconds();
   if (results.want_counts && !dense) {
-    results.visible_blocks = CountTensor(made.call.shape, counts, &HeadCounts::visible_blocks);
-    results.kept_blocks = CountTensor(made.call.shape, counts, &HeadCounts::kept_blocks);
-    results.pv_tiles = CountTensor(made.call.shape, counts, &HeadCounts::pv_tiles);
-    results.pv_skipped = CountTensor(made.call.shape, counts, &HeadCounts::pv_skipped);
+    results.visible_blocks = counts.select(2, 0).contiguous();
+    results.kept_blocks = counts.select(2, 1).contiguous();
+    results.pv_tiles = counts.select(2, 2).contiguous();
+    results.pv_skipped = counts.select(2, 3).contiguous();
   }
-  if (ctx.stats) {
-    if (dense) counts = DenseCounts(made.call);
-    Record(ctx, options.mode, made.call.shape, results, counts);
-  }
+  if (ctx.stats) Record(ctx, options.mode, results, std::move(clock), dense ? DenseCounts(made.call) : counts);
   if (ctx.tap) {
     const auto seen = std::chrono::steady_clock::now();
     ctx.tap->Seen({q, k, v, o, ctx, results});

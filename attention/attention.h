@@ -19,7 +19,7 @@ struct TokenLayout {
   std::optional<std::pair<int64_t, int64_t>> text;  // [begin, end) of text tokens inside a joint sequence
 };
 
-// What a caller may ask for besides the output. `want_…` is read, the rest is written.
+// What a caller may ask for besides the output. `want_…` is read, the rest is written. Tensors are on q's device.
 struct CallResults {
   bool want_lse = false;
   bool want_block_map = false;  // not with mode dense
@@ -30,6 +30,7 @@ struct CallResults {
   at::Tensor visible_blocks, kept_blocks, pv_tiles, pv_skipped;  // [B, Hq] int64
   std::string kernel, reason;                                    // what ran, and why that
   bool fallback = false;                                         // another kernel would have been preferred
+  // On the CPU; 0 where the device is asynchronous: there the statistics know, once they are settled.
   double seconds = 0, predict_seconds = 0, quantize_seconds = 0;
 };
 
@@ -102,15 +103,19 @@ class CallTap {
 
 // softmax(scale·q·kᵀ + bias)·v for q [B, Hq, Lq, D], k [B, Hkv, Lkv, D], v [B, Hkv, Lkv, Dv] of one floating dtype on
 // one device, any strides, Hq divisible by Hkv. Returns [B, Hq, Lq, Dv] in q's dtype. What is computed:
-// docs/attention_spec.md. Mode dense runs on any device, asynchronously where the device is; the others on the CPU, in
-// libtorch's threads. Throws base::Error: kInvalidInput with what it got and what it expected, kUnsupported for a mode
-// or kernel that is not there (the message names those that are) or cannot run this call.
+// docs/attention_spec.md. Mode dense runs on any device; the others on the CPU, in libtorch's threads, and on CUDA
+// devices where the build has kernels (WhyOnlyDense). Asynchronous where the device is: nothing is waited for. Throws
+// base::Error: kInvalidInput with what it got and what it expected, kUnsupported for a mode or kernel that is not there
+// (the message names those that are) or cannot run this call.
 at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionContext& ctx);
 
 // What this build has.
 const std::vector<std::string>& Modes();
 const std::vector<std::string>& Kernels();
-std::vector<std::string> KernelsOf(const std::string& mode);  // those that compute it
+std::vector<std::string> KernelsOf(const std::string& mode);  // those that compute it, on whatever device
+
+// Why the modes other than dense cannot run on the device; "": they can.
+std::string WhyOnlyDense(const at::Device& device);
 
 // Throws unless `options` names a mode and a kernel of this build, the kernel can do the mode (kUnsupported), and every
 // value is in range (kInvalidInput). What depends on a call's sizes is checked by Attend.

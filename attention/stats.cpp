@@ -24,7 +24,20 @@ const char* KindName(Kind kind) {
 
 const char* PassName(Pass pass) { return pass == Pass::kCond ? "cond" : "uncond"; }
 
-void StatsRecorder::Add(CallRecord record) {
+void StatsRecorder::Add(CallRecord record, std::shared_ptr<LateRecord> late) {
+  if (late == nullptr && queued_.empty()) return TakeIn(std::move(record));
+  queued_.emplace_back(std::move(record), std::move(late));
+}
+
+void StatsRecorder::Settle() {
+  for (auto& [record, late] : queued_) {
+    if (late != nullptr) late->Settle(record);
+    TakeIn(std::move(record));
+  }
+  queued_.clear();
+}
+
+void StatsRecorder::TakeIn(CallRecord record) {
   ++calls_by_kernel_[record.kernel];
   ++calls_by_mode_[record.mode];
   seconds_ += record.seconds;

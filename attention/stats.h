@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace attention {
@@ -30,6 +32,13 @@ struct CallRecord {
   std::vector<int64_t> visible_blocks, kept_blocks, pv_tiles, pv_skipped;
 };
 
+// What a device has yet to tell of a call that is queued.
+class LateRecord {
+ public:
+  virtual ~LateRecord() = default;
+  virtual void Settle(CallRecord& record) = 0;  // waits for the device; fills times and counts
+};
+
 struct Fallback {
   int step, layer;
   Kind kind;
@@ -45,12 +54,15 @@ struct Redo {
   double seconds;  // their time
 };
 
-// Collects what every attention call did. Owned by whoever runs the pipeline; not for two threads at once.
+// Collects what every attention call did. Owned by whoever runs the pipeline; not for two threads at once. Of a call
+// that comes with a `late` part nothing is seen before Settle.
 class StatsRecorder {
  public:
-  void Add(CallRecord record);
+  void Add(CallRecord record, std::shared_ptr<LateRecord> late = nullptr);
+  // Waits for what is queued and takes it in. Between steps, not within them.
+  void Settle();
   void Clear();
-  // Adds all that `later` has, after what is here.
+  // Adds all that `later` has, after what is here. Both are settled.
   void Append(const StatsRecorder& later);
   // Notes that the calls of `dropped` came to nothing: their time counts, nothing else of them does.
   void AddRedo(int step, const std::string& reason, const StatsRecorder& dropped);
@@ -69,6 +81,9 @@ class StatsRecorder {
   double sparsity() const;
 
  private:
+  void TakeIn(CallRecord record);
+
+  std::vector<std::pair<CallRecord, std::shared_ptr<LateRecord>>> queued_;
   std::vector<CallRecord> denoising_calls_;
   std::map<std::string, int64_t> calls_by_kernel_, calls_by_mode_;
   std::vector<Redo> redone_;

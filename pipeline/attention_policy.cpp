@@ -25,7 +25,8 @@ std::string Joined(const std::string& why, const std::string& more) { return why
 
 // What keeps the modes other than dense from a call; "": nothing.
 std::string WhyOnlyDense(const at::Tensor& q) {
-  if (!q.device().is_cpu()) return base::StrCat("this build has no 8-bit kernel for ", q.device().str());
+  const std::string why = attention::WhyOnlyDense(q.device());
+  if (!why.empty()) return why;
   if (q.size(3) > attention::kWidestHead) {
     return base::StrCat("8-bit kernels take heads of up to ", attention::kWidestHead, " channels, not ", q.size(3));
   }
@@ -94,7 +95,8 @@ CallPlan AttentionPolicy::PlanCross(const AttentionContext& ctx, const at::Tenso
     plan.options.kernel = of_self.kernel;
     return plan;
   }
-  const bool dense8 = WhyOnlyDense(q).empty() && CrossRunsDense8(q.size(2), k.size(2), attention::DetectCPUFeatures());
+  const bool dense8 = q.is_cpu() && WhyOnlyDense(q).empty() &&
+                      CrossRunsDense8(q.size(2), k.size(2), attention::DetectCPUFeatures());
   plan.options.mode = dense8 ? "dense8" : kDense;
   plan.why = base::StrCat("the faster for cross-attention of ", q.size(2), " x ", k.size(2));
   return plan;

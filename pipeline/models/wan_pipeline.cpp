@@ -286,6 +286,7 @@ WanPipeline::Prompt WanPipeline::EncodePrompt(const std::string& text, int64_t m
     prompt.notices.push_back(base::StrCat("the prompt has ", all.size(), " tokens; the model reads the first ",
                                           max_length, " (max_sequence_length)"));
   prompt.hidden = text_encoder_->Forward(encoded.ids, encoded.length, Context(), progress);
+  stats_.Settle();
   if (!AllFinite(prompt.hidden)) FailNonFinite("the text encoder's output", folder_.text_encoder_files);
   Remember(prompt);
   return prompt;
@@ -344,7 +345,8 @@ WanPipeline::StepResult WanPipeline::TryStep(int64_t step, Denoising& run, Progr
       Velocity(run.latents.to(transformer_->dtype()), timestep, run.conditioning, ctx, progress);
   // Dense in memory at every step, as latents from a DenoiseState are.
   result.latents = run.sampler->Step(velocity.contiguous(), run.latents).contiguous();
-  result.finite = AllFinite(result.latents);
+  result.finite = AllFinite(result.latents);  // which waits for the device
+  result.calls.Settle();
   return result;
 }
 
@@ -503,6 +505,7 @@ HostTensor WanPipeline::Decode(const HostTensor& latents, Progress& progress) {
   Check(AllFinite(input), ErrorCode::kNonFinite, "the latents have NaN or infinite values");
   const at::Tensor video = vae_->Decode(input, Context(), progress);
   if (!AllFinite(video)) FailNonFinite("the decoded frames", folder_.vae_files);
+  stats_.Settle();
   // [1, 3, F, H, W] in −1…1 → [F, H, W, 3] in 0…1, as diffusers' VideoProcessor.
   const at::Tensor frames = (video[0].permute({1, 2, 3, 0}) * 0.5 + 0.5).clamp(0, 1);
   return ToHost(frames);
@@ -517,7 +520,9 @@ HostTensor WanPipeline::Encode(const HostTensor& frames, Progress& progress) {
         " cannot be encoded; the VAE takes [F, H, W, 3] with H and W multiples of ", multiple);
   Load(vae_, folder_.vae, folder_.vae_files, nullptr, Stage::kLoadVAE, progress);
   const at::Tensor video = FromHost(frames).permute({3, 0, 1, 2}).unsqueeze(0) * 2 - 1;
-  return ToHost(vae_->Encode(video, Context(), progress)[0]);
+  HostTensor latents = ToHost(vae_->Encode(video, Context(), progress)[0]);
+  stats_.Settle();
+  return latents;
 }
 
 }  // namespace
