@@ -11,6 +11,7 @@
 #include "attention/attention.h"
 #include "attention/base/atomic_file.h"
 #include "attention/base/error.h"
+#include "attention/call_clock.h"
 #include "pipeline/runtime.h"
 #include "pipeline/weights/safetensors.h"
 
@@ -136,10 +137,10 @@ AttendReport AttendFile(const AttendRequest& request) {
     k = k.to(runtime.device);
     v = v.to(runtime.device);
     for (int i = 0; i < request.repeat; ++i) {
-      const auto start = std::chrono::steady_clock::now();
+      attention::CallClock clock(runtime.device);
       o = attention::Attend(q, k, v, ctx);
-      if (!o.device().is_cpu()) o = o.cpu();  // waits for the device
-      report.seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      clock.Stop();
+      report.seconds.push_back(clock.Seconds());
     }
   } catch (const base::Error& error) {
     if (error.code() != ErrorCode::kInvalidInput) throw;
