@@ -1,7 +1,7 @@
 # Everything starts here: set up (scripts/setup.sh) → configure and build (a CMake preset) → run.
 # A fresh Debian-like machine needs git, make and a C++ compiler; the rest is installed by the first command.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build test-long test-asan quality bench clean
+.PHONY: help demo test check build build-cuda gui test-long test-asan quality bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' Makefile | expand -t 20
@@ -24,6 +24,13 @@ check:  ## the fast tests, for the working day
 build:  ## the program alone: build/bin/sparge
 	@scripts/setup.sh build
 	@scripts/build.sh release sparge
+
+build-cuda:  ## the CUDA kernels alone, for every GPU architecture
+	@scripts/setup.sh build
+	@scripts/build.sh release attention_cuda
+
+gui: build  ## the window
+	@build/bin/sparge gui
 
 test-long:  ## every test, the long ones too, and all again under ASan and UBSan
 	@scripts/setup.sh test-long

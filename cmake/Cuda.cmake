@@ -1,5 +1,5 @@
-# Says in one line whether there is a CUDA toolkit. Sets SPARGE_NVCC (empty without one) and SPARGE_NVCC_VERSION.
-# No source of ours is CUDA yet: `--device cuda` runs libtorch's kernels and needs an NVIDIA driver, no toolkit.
+# Says in one line whether there is a CUDA toolkit. Sets SPARGE_NVCC (empty without one) and SPARGE_NVCC_VERSION, and
+# SPARGE_CUDA_KERNELS: whether our kernels (attention/cuda) are built.
 set(SPARGE_NVCC "")
 if(SPARGE_CUDA)
   find_program(SPARGE_NVCC_PROGRAM nvcc HINTS ENV CUDACXX ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
@@ -11,7 +11,25 @@ if(SPARGE_CUDA)
     endif()
   endif()
 endif()
-if(SPARGE_TORCH_HAS_CUDA)
+set(SPARGE_CUDA_KERNELS OFF)
+if(SPARGE_NVCC)
+  set(SPARGE_CUDA_KERNELS ON)
+  set(SPARGE_CUDA_ARCHS "80-real;80-virtual;89-real;90-real;120-real" CACHE STRING
+    "What the CUDA kernels are compiled for (CMake's CUDA_ARCHITECTURES)")
+  set(CMAKE_CUDA_COMPILER "${SPARGE_NVCC}")
+  set(CMAKE_CUDA_ARCHITECTURES "${SPARGE_CUDA_ARCHS}")  # or CMake 3.25 tries one that nvcc 13 has not
+  if(SPARGE_CCACHE)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER "${SPARGE_CCACHE}")
+  endif()
+  enable_language(CUDA)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 knows none of nvcc 13
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  endif()
+endif()
+if(SPARGE_CUDA_KERNELS AND SPARGE_TORCH_HAS_CUDA)
+  set(_device_cuda "--device cuda runs our kernels where there is an NVIDIA driver")
+elseif(SPARGE_TORCH_HAS_CUDA)
   set(_device_cuda "--device cuda runs libtorch's kernels where there is an NVIDIA driver")
 else()
   set(_device_cuda "this libtorch has no CUDA half, so there is no --device cuda")
