@@ -32,7 +32,7 @@ void KeepFreedMemory() {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + (argc > 0), argv + argc);
-  if (!args.empty() && (args[0] == "generate" || args[0] == "attend" || args[0] == "bench"))
+  if (!args.empty() && (args[0] == "generate" || args[0] == "attend" || args[0] == "bench" || args[0] == "worker"))
     RestartWithShortSpins(argv);
   KeepFreedMemory();
   app::InstallSignalHandlers();

@@ -82,9 +82,9 @@ struct StateTensor {
 
 // A clip between two steps of its denoising: all that going on from there needs, besides the request that it is of.
 struct DenoiseState {
-  int64_t step = 0;       // steps that are done, from 1
-  std::string scheduler;  // "unipc", "euler"
-  StateTensor latents;    // [C, T, h, w]
+  int64_t step = 0;                            // steps that are done, from 1
+  std::string scheduler;                       // "unipc", "euler"
+  StateTensor latents;                         // [C, T, h, w]
   std::map<std::string, StateTensor> sampler;  // the scheduler's own, each of the latents' shape
   // What the steps so far took and did, for the record of the whole render.
   StageSeconds seconds;

@@ -6,9 +6,14 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/headeronly/version.h>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <limits>
+#include <vector>
 
 #include "attention/base/error.h"
 #include "pipeline/version.h"
@@ -86,6 +91,45 @@ std::string Runtime::dtype_name() const {
   }
 }
 
+namespace {
+
+// What a cgroup leaves of its limit, if it has one; files in the page cache make room when they must.
+int64_t LeftByCgroup(const std::string& folder) {
+  const int64_t limit = ReadNumber(folder + "/memory.max"), used = ReadNumber(folder + "/memory.current");
+  if (limit < 0 || used < 0) return std::numeric_limits<int64_t>::max();
+  int64_t cached = 0;
+  std::ifstream stat(folder + "/memory.stat");
+  std::string key;
+  for (int64_t value = 0; stat >> key >> value;) {
+    if (key == "inactive_file" || key == "active_file") cached += value;
+  }
+  return std::max(limit - used + cached, int64_t{0});
+}
+
+// This process's cgroup (v2) and those around it.
+std::vector<std::string> Cgroups() {
+  const std::string root = "/sys/fs/cgroup";
+  std::vector<std::string> folders = {root};
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    if (line.rfind("0::/", 0) != 0) continue;
+    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/')))
+      folders.push_back(root + path);
+  }
+  return folders;
+}
+
+// What RLIMIT_AS leaves.
+int64_t LeftByAddressSpace() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::numeric_limits<int64_t>::max();
+  int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return std::max(static_cast<int64_t>(limit.rlim_cur) - pages * sysconf(_SC_PAGESIZE), int64_t{0});
+}
+
+}  // namespace
+
 int64_t AvailableMemoryBytes() {
   int64_t available = 0;
   std::ifstream meminfo("/proc/meminfo");
@@ -95,9 +139,9 @@ int64_t AvailableMemoryBytes() {
     std::getline(meminfo, unit);
     if (key == "MemAvailable:") available = kib * 1024;
   }
-  const int64_t limit = ReadNumber("/sys/fs/cgroup/memory.max"), used = ReadNumber("/sys/fs/cgroup/memory.current");
-  if (limit >= 0 && used >= 0) available = std::min(available, std::max(limit - used, int64_t{0}));
-  return available;
+  if (available == 0) return 0;
+  for (const std::string& folder : Cgroups()) available = std::min(available, LeftByCgroup(folder));
+  return std::max(std::min(available, LeftByAddressSpace()), int64_t{1});
 }
 
 RuntimeFeatures DetectRuntime() {

@@ -23,7 +23,8 @@ struct Runtime {
   std::string dtype_name() const;
 };
 
-// Memory that a program may still take without swapping: MemAvailable, and what its cgroup leaves. 0 where unknown.
+// Memory that a program may still take without swapping: MemAvailable, and what its cgroups and RLIMIT_AS leave. 0
+// where unknown.
 int64_t AvailableMemoryBytes();
 
 }  // namespace pipeline

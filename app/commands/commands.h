@@ -12,6 +12,8 @@ int RunCompare(const std::vector<std::string>& args);
 int RunBench(const std::vector<std::string>& args);
 int RunInfo(const std::vector<std::string>& args);
 int RunVersion();
+int RunRender(const std::vector<std::string>& args);
+int RunWorker(const std::vector<std::string>& args);
 
 // The help text of `sparge --help`.
 std::string ProgramHelp();

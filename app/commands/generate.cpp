@@ -32,7 +32,7 @@ namespace {
 using base::ErrorCode;
 
 constexpr CommandFlag kFlags[] = {
-    {"--from-latents", "FILE", "decode and encode again what an earlier render kept, instead of rendering"},
+    {"--from-latents", "FILE", "decode and encode again what an earlier render kept, instead of rendering; a checkpoint: render the rest"},
     {"--progress", "STYLE", "how to show progress", "auto bar plain json off"},
     {"--heatmap", "FILE.png", "picture of what attention skipped: step by layer, and layer by head of one step"},
     {"--heatmap-step", "N", "which step that is (the last)"},
@@ -115,6 +115,7 @@ Prepared Prepare(const std::vector<std::string>& args) {
   if (prepared.kept) {
     source.layers.push_back(prepared.kept->job);
     source.from_latents = std::filesystem::absolute(prepared.kept->path).lexically_normal().string();
+    source.goes_on = prepared.kept->checkpoint.has_value();
   }
   Layer flags = prepared.flags.settings;
   if (prepared.flags.failed.count("prompt") > 0) flags["prompt"] = {"", "--prompt"};  // its error is said already
@@ -231,12 +232,17 @@ void WriteHeatmap(const HeatmapRequest& request, const Job& job, const nlohmann:
   observer.Output(request.path);
 }
 
-// What to say when a job ends early: where the latents are, if they were kept.
+// What to say when a job ends early: what is kept of it.
 std::string Remaining(const Job& job) {
-  const std::string& kept = job.files.kept_latents;
-  std::error_code error;
-  if (kept.empty() || !std::filesystem::exists(kept, error) || RecordedHash(kept) != job.hash) return "";
-  return "; the latents are whole: go on with --from-latents " + kept;
+  const std::string& kept = job.files.checkpoint;
+  if (kept.empty()) return "";
+  const LatentsOnDisk there = LookAtLatents(kept, job.hash);
+  if (there.kind == LatentsOnDisk::Kind::kCheckpoint) {
+    return base::StrCat("; step ", there.step, " of ", job.settings.Int("steps"),
+                        " is kept: the same command goes on from there");
+  }
+  if (there.kind != LatentsOnDisk::Kind::kWhole) return "";
+  return "; the latents are whole: the same command goes on from there, as does --from-latents " + kept;
 }
 
 }  // namespace
@@ -265,8 +271,10 @@ int RunGenerate(const std::vector<std::string>& args) {
   try {
     const auto pipeline = pipeline::Pipeline::Open(job.model.path, RuntimeOptionsOf(job.settings));
     observer.set_stats(&pipeline->attention_stats());
-    const nlohmann::json sidecar = RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer,
-                                          {looks.audit ? &*looks.audit : nullptr, looks.dump ? &*looks.dump : nullptr});
+    RunOptions options;
+    options.looks = {looks.audit ? &*looks.audit : nullptr, looks.dump ? &*looks.dump : nullptr};
+    const nlohmann::json sidecar =
+        RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer, options);
     if (looks.audit) observer.Notice("audit\n" + AuditText(sidecar["audit"]));
     if (looks.dump) {
       observer.Notice(base::StrCat(looks.dump->files(), " attention calls in ", prepared.flags.flags.at("--dump")));

@@ -2,6 +2,7 @@
 
 #include "app/commands/commands.h"
 #include "app/console/errors.h"
+#include "app/gui/gui.h"
 #include "app/settings/text.h"
 
 namespace app {
@@ -17,13 +18,13 @@ struct Command {
 constexpr Command kCommands[] = {
     {"generate", "[--setting value …] --out FILE", "one clip or image from a prompt", RunGenerate},
     {"info", "MODEL | CLIP | FILE.safetensors", "what it is, what would run; a clip: its job and statistics", RunInfo},
-    {"render", "JOBS.yaml | PLAN.json | CLIP", "many jobs from a file", nullptr},
+    {"render", "JOBS.yaml | PLAN.json | CLIP", "many jobs from a file", RunRender},
     {"compare", "REF OTHER [OTHER …] --out DIR", "clips side by side, with metrics", RunCompare},
     {"report", "DIR | MANIFEST", "a page about a batch", nullptr},
     {"attend", "IN.safetensors OUT.safetensors", "one attention call on your tensors", RunAttend},
     {"bench", "attention | pipeline", "measures speed", RunBench},
-    {"gui", "[FILES…]", "the window", nullptr},
-    {"worker", "", "jobs in, events out, over standard input and output", nullptr},
+    {"gui", "[FILES…]", "the window", RunGui},
+    {"worker", "", "jobs in, events out, over standard input and output", RunWorker},
 };
 
 std::vector<std::string> Available() {
@@ -49,7 +50,7 @@ std::string ProgramHelp() {
          "  sparge --version                                program, libraries, kernels, CPU and GPU features\n\n"
          "`sparge COMMAND --help` lists a command's flags. Models are found by folder, or by name under "
          "SPARGE_MODELS.\n"
-         "Exit status: 0 all done, 1 a job failed, 2 bad input and nothing run, 130 cancelled.\n";
+         "Exit status: 0 all done, 1 a job failed, 2 bad input and nothing run, 3 stopped by a budget, 130 cancelled.\n";
 }
 
 int RunProgram(const std::vector<std::string>& args) {

@@ -8,7 +8,7 @@
 namespace app {
 
 // Exit statuses (docs/interfaces.md, "Commands").
-inline constexpr int kExitDone = 0, kExitFailed = 1, kExitBadInput = 2, kExitCancelled = 130;
+inline constexpr int kExitDone = 0, kExitFailed = 1, kExitBadInput = 2, kExitBudget = 3, kExitCancelled = 130;
 
 int ExitStatusOf(base::ErrorCode code);
 

@@ -108,7 +108,14 @@ std::string ByteSize(int64_t bytes) {
   return std::to_string(bytes) + " bytes";
 }
 
-ConsoleObserver::ConsoleObserver(ProgressStyle style, LogFile* log) : style_(style), log_(log) {}
+ConsoleObserver::ConsoleObserver(ProgressStyle style, LogFile* log) : style_(style), log_(log) {
+  if (style != ProgressStyle::kJSON) return;
+  events_.emplace(nullptr, [](const nlohmann::json& event) {
+    const std::string line = event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    std::fputs(line.c_str(), stdout);
+    std::fflush(stdout);
+  });
+}
 ConsoleObserver::~ConsoleObserver() { ClearBar(); }
 
 void ConsoleObserver::ClearBar() {
@@ -122,28 +129,17 @@ void ConsoleObserver::Say(const std::string& line) {
   if (log_ != nullptr) log_->Line(line);
 }
 
-void ConsoleObserver::Event(nlohmann::json event) {
-  event["id"] = id_;
-  const std::string line = event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  std::fputs(line.c_str(), stdout);
-  std::fflush(stdout);
-}
-
 void ConsoleObserver::Started(const Job& job) {
-  id_ = job.names.name;
-  if (style_ == ProgressStyle::kJSON) {
-    Event({{"event", "started"},
-           {"name", job.names.name},
-           {"variant", job.names.variant},
-           {"hash", job.hash},
-           {"model", job.names.model},
-           {"outputs", job.files.outputs}});
+  if (events_) {
+    events_->set_id(job.names.name);
+    events_->set_stats(stats_);
+    events_->Started(job);
   }
   if (log_ != nullptr) log_->Line("started " + job.hash + " " + CanonicalJSON(job.settings.ToJSON()));
 }
 
 void ConsoleObserver::Notice(const std::string& text) {
-  if (style_ == ProgressStyle::kJSON) Event({{"event", "notice"}, {"message", text}});
+  if (events_) events_->Notice(text);
   Say("sparge: note: " + text);
 }
 
@@ -158,9 +154,10 @@ void ConsoleObserver::EndStage(int64_t done) {
   in_stage_ = false;
   const double seconds = StageSeconds();
   std::string line = PaddedStage(stage_) + Format("%8.2f s", seconds);
-  if (stage_ == pipeline::Stage::kDenoise && done > 0) {
-    line += "  " + std::to_string(done) + (done == 1 ? " step" : " steps") +
-            Format(", %.2f s/step", seconds / static_cast<double>(done));
+  const int64_t steps = done - first_done_;
+  if (stage_ == pipeline::Stage::kDenoise && steps > 0) {
+    line += "  " + std::to_string(steps) + (steps == 1 ? " step" : " steps") +
+            Format(", %.2f s/step", seconds / static_cast<double>(steps));
     if (stats_ != nullptr && stats_->sparsity() > 0) line += Format(", sparsity %.1f %%", 100 * stats_->sparsity());
   }
   if (style_ == ProgressStyle::kBar || style_ == ProgressStyle::kPlain) {
@@ -173,7 +170,7 @@ void ConsoleObserver::EndStage(int64_t done) {
 std::string ConsoleObserver::Rate(int64_t done, int64_t total) const {
   std::string text;
   if (done > 0 && total > 0) {
-    const double each = StageSeconds() / static_cast<double>(done);
+    const double each = StageSeconds() / static_cast<double>(std::max<int64_t>(done - first_done_, 1));
     text = Format("  %.2f s/", each) + UnitOf(stage_) + "  ETA " + Duration(each * static_cast<double>(total - done));
   }
   if (stats_ != nullptr && stage_ == pipeline::Stage::kDenoise && stats_->sparsity() > 0) {
@@ -203,6 +200,7 @@ void ConsoleObserver::Update(pipeline::Stage stage, int64_t done, int64_t total)
     if (!in_stage_ && ends && stage == stage_ && last_done_ == done) return;  // the end, said once more
     if (in_stage_) EndStage(last_done_);
     BeginStage(stage);
+    first_done_ = done;
   } else if (same_again) {
     return;
   }
@@ -211,17 +209,8 @@ void ConsoleObserver::Update(pipeline::Stage stage, int64_t done, int64_t total)
   const bool every_time = stage == pipeline::Stage::kDenoise || done == 0 || ends;
   const Clock::time_point now = Clock::now();
 
-  if (style_ == ProgressStyle::kJSON && (every_time || now - last_shown_ > std::chrono::milliseconds(200))) {
-    nlohmann::json event = {
-        {"event", "progress"}, {"stage", pipeline::StageName(stage)}, {"step", done}, {"total", total}};
-    if (done > 0 && total > 0) {
-      const double each = StageSeconds() / static_cast<double>(done);
-      event["s_per_step"] = each;
-      event["eta_s"] = each * static_cast<double>(total - done);
-    }
-    if (stats_ != nullptr && stage == pipeline::Stage::kDenoise) event["sparsity"] = stats_->sparsity();
-    Event(std::move(event));
-    last_shown_ = now;
+  if (events_) {
+    events_->Update(stage, done, total);
   } else if (style_ == ProgressStyle::kBar && !ends &&
              (every_time || now - last_shown_ > std::chrono::milliseconds(100))) {
     DrawBar(done, total);
@@ -236,7 +225,7 @@ void ConsoleObserver::Update(pipeline::Stage stage, int64_t done, int64_t total)
 
 void ConsoleObserver::Output(const std::string& path) {
   const int64_t bytes = BytesOf(path);
-  if (style_ == ProgressStyle::kJSON) Event({{"event", "output"}, {"path", path}, {"bytes", bytes}});
+  if (events_) events_->Output(path);
   const std::string line = "wrote " + path + (bytes > 0 ? " (" + ByteSize(bytes) + ")" : "");
   if (style_ == ProgressStyle::kBar || style_ == ProgressStyle::kPlain) {
     Say(line);
@@ -247,9 +236,7 @@ void ConsoleObserver::Output(const std::string& path) {
 
 void ConsoleObserver::Done(const Job& job, double seconds) {
   if (in_stage_) EndStage(last_done_);
-  if (style_ == ProgressStyle::kJSON) {
-    Event({{"event", "done"}, {"seconds", seconds}, {"hash", job.hash}, {"sidecar", job.files.sidecar}});
-  }
+  if (events_) events_->Done(job, seconds);
   const std::string line = "done in " + Duration(seconds) + ", peak memory " + ByteSize(PeakMemoryBytes());
   if (style_ == ProgressStyle::kBar || style_ == ProgressStyle::kPlain) {
     Say(line);
@@ -260,16 +247,7 @@ void ConsoleObserver::Done(const Job& job, double seconds) {
 
 void ConsoleObserver::Failed(const std::string& cause, const std::string& message) {
   ClearBar();
-  const char* stage = in_stage_ ? pipeline::StageName(stage_) : nullptr;
-  if (style_ == ProgressStyle::kJSON) {
-    Event({{"event", "failed"},
-           {"status", cause == "cancelled" ? "cancelled" : "failed"},
-           {"error",
-            {{"cause", cause},
-             {"stage", stage != nullptr ? nlohmann::json(stage) : nlohmann::json(nullptr)},
-             {"step", in_stage_ ? nlohmann::json(last_done_) : nlohmann::json(nullptr)},
-             {"message", message}}}});
-  }
+  if (events_) events_->Failed(cause, message);
   if (log_ != nullptr) log_->Line("error: " + message);
 }
 

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "app/console/event_observer.h"
 #include "app/job/run.h"
 #include "attention/stats.h"
 
@@ -56,19 +58,18 @@ class ConsoleObserver : public JobObserver {
   void EndStage(int64_t done);
   void DrawBar(int64_t done, int64_t total);
   void ClearBar();
-  void Say(const std::string& line);  // a line on standard error, and in the log
-  void Event(nlohmann::json event);
+  void Say(const std::string& line);                    // a line on standard error, and in the log
   std::string Rate(int64_t done, int64_t total) const;  // "1.23 s/step  ETA 0:22  sparsity 43 %"
   double StageSeconds() const { return std::chrono::duration<double>(Clock::now() - stage_start_).count(); }
 
   ProgressStyle style_;
   LogFile* log_;
   const attention::StatsRecorder* stats_ = nullptr;
-  std::string id_;
+  std::optional<EventObserver> events_;  // of kJSON
   pipeline::Stage stage_ = pipeline::Stage::kLoadTextEncoder;
   bool in_stage_ = false;
   bool bar_drawn_ = false;
-  int64_t last_done_ = 0, last_total_ = 0;
+  int64_t first_done_ = 0, last_done_ = 0, last_total_ = 0;
   Clock::time_point stage_start_, last_shown_;
 };
 

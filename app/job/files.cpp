@@ -29,16 +29,18 @@ std::string Identity(const std::string& path) {
 // Plans one job's files, collecting what is wrong.
 class Planner {
  public:
-  explicit Planner(const Job& job) : job_(job), options_(VideoOptionsOf(job)) {}
+  Planner(const Job& job, bool existing_is_error)
+      : job_(job), options_(VideoOptionsOf(job)), replaces_(!existing_is_error || job.settings.On("overwrite")) {}
 
-  JobFiles Plan() {
-    for (const std::string& pattern : Patterns()) {
+  JobFiles Plan(const std::vector<std::string>& given) {
+    for (const std::string& path : given) errors_.Try([&] { Output(Normalised(path)); });
+    for (const std::string& pattern : given.empty() ? Patterns() : std::vector<std::string>()) {
       errors_.Try([&] { Output(Normalised(FillPlaceholders(pattern, job_.names, job_.settings, job_.hash))); });
     }
     if (!files_.outputs.empty()) {
       const std::string stem = pipeline::OutputStem(files_.outputs[0]);
       if (job_.settings.On("sidecar")) Sidecar(stem + ".json");
-      if (job_.settings.On("keep_latents") && job_.from_latents.empty()) KeptLatents(stem + ".latents.safetensors");
+      if (job_.from_latents.empty() || job_.goes_on) Latents(stem + ".latents.safetensors");
     }
     if (job_.settings.IsSet("log")) errors_.Try([&] { base::CheckOutputPath(job_.settings.Text("log")); });
     errors_.ThrowIfAny();
@@ -49,7 +51,7 @@ class Planner {
   std::vector<std::string> Patterns() const {
     const std::vector<std::string> patterns = job_.settings.Paths("out");
     if (!patterns.empty()) return patterns;
-    return {std::string(kDefaultOut) + (num_frames() == 1 ? ".png" : ".mp4")};
+    return {DefaultOut(num_frames())};
   }
 
   int64_t num_frames() const { return job_.settings.Int("frames"); }
@@ -69,7 +71,7 @@ class Planner {
     } else {
       Claim(path, "output " + Quoted(path));
     }
-    if (!job_.settings.On("overwrite")) {
+    if (!replaces_) {
       const std::string existing = pipeline::ExistingOutput(path, num_frames());
       base::Check(existing.empty(), ErrorCode::kInvalidInput, Exists(existing));
     }
@@ -80,19 +82,24 @@ class Planner {
       base::CheckOutputPath(path);
       files_.sidecar = path;
       Claim(path, "the sidecar");
-      base::Check(job_.settings.On("overwrite") || !fs::exists(path), ErrorCode::kInvalidInput, Exists(path),
+      base::Check(replaces_ || !fs::exists(path), ErrorCode::kInvalidInput, Exists(path),
                   "; --sidecar off writes none");
     });
   }
 
   // What a render of the same job left when it was cancelled is replaced: it would have the same bits.
-  void KeptLatents(const std::string& path) {
+  void Latents(const std::string& path) {
+    const bool keeps = job_.settings.On("keep_latents");
+    if (!keeps && job_.settings.Number("checkpoint_minutes") == 0) return;
+    const bool source = job_.goes_on && Identity(path) == Identity(job_.from_latents);
+    const bool other = !replaces_ && !source && fs::exists(path) && RecordedHash(path) != job_.hash;
+    if (!keeps && other) return;  // somebody else's: then this job leaves no checkpoints
     errors_.Try([&] {
       base::CheckOutputPath(path);
-      files_.kept_latents = path;
+      files_.checkpoint = path;
+      if (keeps) files_.kept_latents = path;
       Claim(path, "the kept latents");
-      base::Check(job_.settings.On("overwrite") || !fs::exists(path) || RecordedHash(path) == job_.hash,
-                  ErrorCode::kInvalidInput, Exists(path), "; --keep-latents off writes none");
+      base::Check(!other, ErrorCode::kInvalidInput, Exists(path), "; --keep-latents off writes none");
     });
   }
 
@@ -104,7 +111,8 @@ class Planner {
   bool Claim(const std::string& path, const std::string& purpose) {
     const auto [it, free] = claims_.emplace(Identity(path), purpose);
     if (!free) errors_.Add(path + " would be written twice: as " + it->second + " and as " + purpose);
-    if (!job_.from_latents.empty() && it->first == Identity(job_.from_latents)) {
+    const bool own = job_.goes_on && path == files_.checkpoint;  // goes on in the same file
+    if (!job_.from_latents.empty() && it->first == Identity(job_.from_latents) && !own) {
       errors_.Add(path + " would replace the file that the latents are read from");
       return false;
     }
@@ -113,6 +121,7 @@ class Planner {
 
   const Job& job_;
   pipeline::VideoOptions options_;
+  bool replaces_;  // files that exist
   ErrorList errors_;
   JobFiles files_;
   std::map<std::string, std::string> claims_;
@@ -131,7 +140,11 @@ pipeline::VideoOptions VideoOptionsOf(const Job& job) {
   return options;
 }
 
-JobFiles PlanFiles(const Job& job) { return Planner(job).Plan(); }
+std::string DefaultOut(int64_t num_frames) { return std::string(kDefaultOut) + (num_frames == 1 ? ".png" : ".mp4"); }
+
+JobFiles PlanFiles(const Job& job, bool existing_is_error, const std::vector<std::string>& outputs) {
+  return Planner(job, existing_is_error).Plan(outputs);
+}
 
 std::string RecordedHash(const std::string& safetensors_path) {
   try {

@@ -56,13 +56,17 @@ void CheckModelFits(const EffectiveSettings& settings, const pipeline::ModelInfo
   }
 }
 
-void CheckSettings(const EffectiveSettings& settings, bool from_latents, ErrorList& errors) {
+}  // namespace
+
+void CheckSettings(const EffectiveSettings& settings, const pipeline::ModelInfo& model, bool from_latents,
+                   ErrorList& errors) {
   for (const Setting& setting : Settings()) {
-    errors.Try([&] { CheckThere(setting, settings.at(setting.key)); });
+    if (!setting.missing.empty()) errors.Try([&] { CheckThere(setting, settings.at(setting.key)); });
   }
   if (!from_latents && !settings.IsSet("prompt")) {
     errors.Add("no prompt: say what the clip shows with --prompt \"…\"");
   }
+  CheckModelFits(settings, model, errors);
 }
 
 int64_t DrawSeed() {
@@ -83,8 +87,6 @@ void AddVocabularyNotice(const ModelNotes& notes, const EffectiveSettings& setti
   notices.push_back("the model does not know the word" + std::string(said.size() > 1 ? "s " : " ") + List(said) +
                     (unknown.size() > kShown ? ", …" : "") + "; see the vocabulary with `sparge info`");
 }
-
-}  // namespace
 
 Layer FamilyLayer(const pipeline::ModelInfo& model) {
   const pipeline::FamilyDefaults& d = model.defaults;
@@ -124,16 +126,17 @@ Job PrepareJob(const JobSource& source, const pipeline::ModelInfo& model, const 
   if (job.settings.at("seed") == "random") job.settings.Set("seed", DrawSeed(), "random");
 
   ErrorList errors;
-  CheckSettings(job.settings, !job.from_latents.empty(), errors);
-  CheckModelFits(job.settings, model, errors);
-  if (job.from_latents.empty()) {
+  const bool renders = source.from_latents.empty() || source.goes_on;
+  job.goes_on = source.goes_on;
+  CheckSettings(job.settings, model, !renders, errors);
+  if (renders) {
     AddVocabularyNotice(notes, job.settings, job.notices);
     if (!SetsAttention(notes.settings)) StartUntuned(layers, job.settings, job.notices);
     job.attention = AttentionOf(job.settings, model, errors);
   }
-  job.model_hash = ModelHash(model);
+  job.model_hash = source.model_hash.empty() ? ModelHash(model) : source.model_hash;
   job.hash = JobHash(job.settings, job.model_hash, FilesInHash(job.settings));
-  errors.Try([&] { job.files = PlanFiles(job); });
+  errors.Try([&] { job.files = PlanFiles(job, source.existing_is_error, source.outputs); });
   errors.ThrowIfAny();
   return job;
 }

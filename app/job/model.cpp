@@ -63,9 +63,9 @@ std::vector<std::string> ModelNames() {
   return {names.begin(), names.end()};
 }
 
-std::string FindModel(const std::string& model) {
+std::string FindModel(const std::string& model, const std::string& folder) {
   std::error_code error;
-  const fs::path path(model);
+  const fs::path path = folder.empty() ? fs::path(model) : fs::path(folder) / model;
   const std::string extension = LowerASCII(path.extension().string());
   if (fs::is_directory(path, error)) return Absolute(path);
   if (extension == ".safetensors" || extension == ".gguf") {
@@ -76,8 +76,8 @@ std::string FindModel(const std::string& model) {
               " is a file; expected a folder in diffusers layout, with model_index.json");
   const bool is_name = !model.empty() && model.find('/') == std::string::npos && model != "." && model != "..";
   if (is_name) {
-    for (const fs::path& folder : SearchPath()) {
-      if (IsModelFolder(folder / path)) return Absolute(folder / path);
+    for (const fs::path& place : SearchPath()) {
+      if (IsModelFolder(place / model)) return Absolute(place / model);
     }
   }
   const std::vector<std::string> names = ModelNames();

@@ -7,11 +7,11 @@
 
 namespace app {
 
-// The folder that `model` means: a folder (relative to the working directory), else a name under SPARGE_MODELS
+// The folder that `model` means: a folder (relative to `folder`, "": the working directory), else a name under SPARGE_MODELS
 // (folders separated by ':'), else one of the models that come with the program. Absolute, without a trailing slash.
 // Throws base::Error{kInvalidInput} with where it looked and what is there; kUnsupported for a .safetensors or .gguf
 // file.
-std::string FindModel(const std::string& model);
+std::string FindModel(const std::string& model, const std::string& folder = "");
 
 // Names that FindModel knows, sorted.
 std::vector<std::string> ModelNames();

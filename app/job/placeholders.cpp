@@ -8,13 +8,13 @@ namespace app {
 namespace {
 
 std::string ValueOf(const std::string& placeholder, const std::string& pattern, const JobNames& names,
-                    const EffectiveSettings& settings, const std::string& hash) {
+                    const SettingLookup& settings, const std::string& hash) {
   if (placeholder == "name") return names.name;
   if (placeholder == "variant") return names.variant;
   if (placeholder == "model") return names.model;
   if (placeholder == "index") return std::to_string(names.index);
   if (placeholder == "hash8") return hash.substr(0, 8);
-  if (FindSetting(placeholder) != nullptr && placeholder != "out") return ToText(settings.at(placeholder));
+  if (FindSetting(placeholder) != nullptr && placeholder != "out") return ToText(settings(placeholder));
   std::vector<std::string> known = {"name", "variant", "model", "index", "hash8"};
   for (const Setting& setting : Settings()) known.emplace_back(setting.key);
   base::Fail(base::ErrorCode::kInvalidInput, "out: ", Quoted(pattern), ": unknown placeholder ",
@@ -40,7 +40,7 @@ std::string FileNamePart(const std::string& value) {
   return std::string(CutUTF8(part, 80));
 }
 
-std::string FillPlaceholders(const std::string& pattern, const JobNames& names, const EffectiveSettings& settings,
+std::string FillPlaceholders(const std::string& pattern, const JobNames& names, const SettingLookup& settings,
                              const std::string& hash) {
   std::string path;
   for (size_t i = 0; i < pattern.size(); ++i) {
@@ -59,6 +59,12 @@ std::string FillPlaceholders(const std::string& pattern, const JobNames& names, 
     }
   }
   return path;
+}
+
+std::string FillPlaceholders(const std::string& pattern, const JobNames& names, const EffectiveSettings& settings,
+                             const std::string& hash) {
+  return FillPlaceholders(
+      pattern, names, [&](std::string_view key) -> const Value& { return settings.at(key); }, hash);
 }
 
 }  // namespace app

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "app/settings/layers.h"
 
@@ -19,6 +21,11 @@ struct JobNames {
 // braces. Characters of a value that do not belong into a file name become `_`. Throws base::Error{kInvalidInput} for
 // an unknown placeholder or a brace without its partner.
 std::string FillPlaceholders(const std::string& pattern, const JobNames& names, const EffectiveSettings& settings,
+                             const std::string& hash);
+
+// The same with settings from elsewhere.
+using SettingLookup = std::function<const Value&(std::string_view key)>;
+std::string FillPlaceholders(const std::string& pattern, const JobNames& names, const SettingLookup& settings,
                              const std::string& hash);
 
 // The part of a file name that a value becomes: letters and digits of any script, '.', '_' and '-' stay, the rest

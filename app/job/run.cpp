@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <optional>
 
+#include "app/job/attention.h"
 #include "app/job/files.h"
 #include "app/job/sidecar.h"
 #include "attention/base/atomic_file.h"
@@ -88,54 +90,216 @@ int64_t PeakMemoryBytes() {
   return 0;
 }
 
-nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
-                      const Looks& looks) {
-  const Clock::time_point start = Clock::now();
-  observer.Started(job);
-  for (const std::string& notice : job.notices) observer.Notice(notice);
+void ForgetPeakMemory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
-  pipeline::Denoised denoised;
-  if (kept == nullptr) {
+namespace {
+
+// Leaves checkpoints while a job denoises, and lets changes of its attention in.
+class Keeper : public pipeline::DenoiseControl {
+ public:
+  Keeper(Job& job, LiveJob* live, JobObserver& observer)
+      : job_(job), live_(live), observer_(observer), interval_s_(60 * job.settings.Number("checkpoint_minutes")) {}
+
+  std::optional<pipeline::AttentionSettings> BeforeStep(int64_t step, const TakeState& state) override {
+    if (step > 0 && interval_s_ > 0 && SecondsSince(last_) >= interval_s_) Keep(state);
+    if (live_ == nullptr) return std::nullopt;
+    live_->PauseIfAsked([&] {
+      if (step > 0) Keep(state);
+    });
+    return Changed(step);
+  }
+
+  void Cancelled(const TakeState& state) override {
+    if (interval_s_ > 0) Keep(state);
+  }
+
+ private:
+  // A checkpoint that cannot be written is no reason to stop.
+  void Keep(const TakeState& state) {
+    last_ = Clock::now();
+    if (job_.files.checkpoint.empty()) return;
+    try {
+      WriteCheckpoint(job_.files.checkpoint, state(), job_);
+    } catch (const base::Error& error) {
+      observer_.Notice(base::StrCat("no checkpoint: ", error.what()));
+    }
+    last_ = Clock::now();
+  }
+
+  std::optional<pipeline::AttentionSettings> Changed(int64_t step) {
+    bool changed = false;
+    for (Value rule : live_->TakeRules(step)) {
+      const int64_t last = job_.settings.Int("steps") - 1;
+      rule["steps"] = step == last ? std::to_string(step) : base::StrCat(step, "-", last);
+      EffectiveSettings settings = job_.settings;
+      Value rules = settings.at("attention.schedule");
+      if (!rules.is_array()) rules = Value::array();
+      rules.push_back(rule);
+      settings.Set("attention.schedule", std::move(rules), "set");
+      ErrorList errors;
+      const pipeline::AttentionSettings attention = AttentionOf(settings, job_.model, errors);
+      try {
+        errors.ThrowIfAny();
+      } catch (const base::Error& error) {
+        observer_.Notice(base::StrCat("attention stays as it is: ", error.what()));
+        continue;
+      }
+      job_.settings = std::move(settings);
+      job_.attention = attention;
+      job_.hash = JobHash(job_.settings, job_.model_hash, FilesInHash(job_.settings));
+      live_->RuleHolds(step, rule, job_.hash);
+      changed = true;
+    }
+    return changed ? std::optional(job_.attention) : std::nullopt;
+  }
+
+  Job& job_;
+  LiveJob* live_;
+  JobObserver& observer_;
+  double interval_s_;
+  Clock::time_point last_ = Clock::now();
+};
+
+// What an earlier render of the same job left, if it can be used.
+std::optional<KeptLatents> EarlierPart(const Job& job, const RunOptions& options, JobObserver& observer) {
+  const std::string& path = job.files.checkpoint;
+  const bool looks = options.looks.audit != nullptr || options.looks.dump != nullptr;
+  if (path.empty() || options.fresh || looks || !job.from_latents.empty()) return std::nullopt;
+  const LatentsOnDisk there = LookAtLatents(path, job.hash);
+  if (there.kind != LatentsOnDisk::Kind::kCheckpoint && there.kind != LatentsOnDisk::Kind::kWhole) return std::nullopt;
+  try {
+    return ReadKeptLatents(path);
+  } catch (const base::Error& error) {
+    observer.Notice(base::StrCat("starting from noise: ", error.what()));
+    return std::nullopt;
+  }
+}
+
+double Sum(const pipeline::StageSeconds& s) { return s.load + s.encode_prompt + s.denoise + s.decode; }
+
+// One render on its way to frames.
+class Render {
+ public:
+  Render(const Job& job, pipeline::Pipeline& pipeline, JobObserver& observer, const RunOptions& options)
+      : pipeline_(pipeline), observer_(observer), options_(options) {
+    out_.job = job;
+    out_.outputs = options.outputs.empty() ? job.files.outputs : options.outputs;
+  }
+
+  Rendered Run(const KeptLatents* kept) {
+    std::optional<KeptLatents> earlier;
+    if (kept == nullptr) earlier = EarlierPart(out_.job, options_, observer_);
+    if (earlier) kept = &*earlier;
+    double before = 0;  // seconds of earlier parts
+    if (kept != nullptr && kept->record) {
+      before = Sum(kept->record->seconds);
+      pipeline_.StartRender(kept->record->seconds, kept->record->attention);
+    } else {
+      pipeline_.StartRender({}, {});
+    }
+    if (kept != nullptr && !kept->checkpoint) {
+      TakeWhole(*kept, earlier.has_value());
+    } else {
+      Denoise(kept != nullptr ? &*kept->checkpoint : nullptr, earlier.has_value());
+    }
+    out_.frames = pipeline_.Decode(out_.latents, observer_);
+    CheckFrames(out_.job, out_.frames, observer_);
+    observer_.ThrowIfCancelled();
+    out_.record.seconds = pipeline_.seconds();
+    out_.record.attention = pipeline_.attention_stats();
+    out_.device = pipeline_.device_name();
+    out_.dtype = pipeline_.dtype_name();
+    if (options_.looks.audit != nullptr) out_.audit = AuditRecord(options_.looks.audit->calls());
+    out_.seconds = before + SecondsSince(start_);
+    out_.peak_memory_bytes = PeakMemoryBytes();
+    return std::move(out_);
+  }
+
+ private:
+  void TakeWhole(const KeptLatents& kept, bool found) {
+    if (found) observer_.Notice("the latents of this job are there already: " + kept.path);
+    out_.latents = kept.latents;
+    if (kept.record) out_.record = *kept.record;
+  }
+
+  void Denoise(const pipeline::DenoiseState* start, bool found) {
+    const Job& job = out_.job;
     pipeline::AttentionTaps taps;
-    if (looks.audit != nullptr) taps.Add(looks.audit->tap());
-    if (looks.dump != nullptr) taps.Add(looks.dump->tap());
+    if (options_.looks.audit != nullptr) taps.Add(options_.looks.audit->tap());
+    if (options_.looks.dump != nullptr) taps.Add(options_.looks.dump->tap());
+    Keeper keeper(out_.job, options_.live, observer_);
     pipeline::Request request = RequestOf(job);
     request.attention_tap = taps.tap();
-    denoised = pipeline.Denoise(request, observer);
-    for (const std::string& notice : denoised.notices) observer.Notice(notice);
+    request.control = &keeper;
+    request.start = start;
+    if (start != nullptr) {
+      observer_.Notice(base::StrCat("going on after step ", start->step, " of ", request.num_steps, ", from ",
+                                    found ? job.files.checkpoint : job.from_latents));
+    }
+    pipeline::Denoised denoised;
+    try {
+      denoised = pipeline_.Denoise(request, observer_);
+    } catch (const base::Error& error) {
+      if (!found || error.code() != ErrorCode::kInvalidInput) throw;
+      observer_.Notice(base::StrCat("starting from noise: ", job.files.checkpoint, ": ", error.what()));
+      request.start = nullptr;
+      pipeline_.StartRender({}, {});
+      denoised = pipeline_.Denoise(request, observer_);
+    }
+    for (const std::string& notice : denoised.notices) observer_.Notice(notice);
+    out_.latents = std::move(denoised.latents);
+    out_.record = {pipeline_.seconds(), pipeline_.attention_stats(), denoised.sigmas, denoised.notices,
+                   denoised.redone_steps};
+    if (!job.files.checkpoint.empty()) WriteKeptLatents(job.files.checkpoint, out_.latents, &out_.record, job);
   }
-  const pipeline::HostTensor& latents = kept == nullptr ? denoised.latents : kept->latents;
-  if (!job.files.kept_latents.empty()) WriteKeptLatents(job.files.kept_latents, latents, job);
 
-  const pipeline::HostTensor frames = pipeline.Decode(latents, observer);
-  CheckFrames(job, frames, observer);
-  observer.ThrowIfCancelled();
+  pipeline::Pipeline& pipeline_;
+  JobObserver& observer_;
+  const RunOptions& options_;
+  const Clock::time_point start_ = Clock::now();
+  Rendered out_;
+};
 
-  const Clock::time_point write_start = Clock::now();
-  for (const std::string& path : job.files.outputs) {
+}  // namespace
+
+Rendered RenderJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
+                   const RunOptions& options) {
+  ForgetPeakMemory();
+  observer.Started(job);
+  for (const std::string& notice : job.notices) observer.Notice(notice);
+  return Render(job, pipeline, observer, options).Run(kept);
+}
+
+nlohmann::json WriteRendered(const Rendered& rendered, JobObserver& observer) {
+  const Clock::time_point start = Clock::now();
+  const Job& job = rendered.job;
+  for (const std::string& path : rendered.outputs) {
     observer.ThrowIfCancelled();
-    WriteOutput(job, path, latents, frames, observer);
+    WriteOutput(job, path, rendered.latents, rendered.frames, observer);
     observer.Output(path);
   }
-  if (!job.files.kept_latents.empty()) {
-    if (std::any_of(job.files.outputs.begin(), job.files.outputs.end(), IsTensors)) {
-      unlink(job.files.kept_latents.c_str());  // the .safetensors output has them
-    } else {
-      observer.Output(job.files.kept_latents);
-    }
-  }
-
   RunTimes times;
-  times.write = SecondsSince(write_start);
-  times.total = SecondsSince(start);
-  nlohmann::json sidecar = MakeSidecar(job, pipeline, denoised, times);
-  if (looks.audit != nullptr) sidecar["audit"] = AuditRecord(looks.audit->calls());
+  times.write = SecondsSince(start);
+  times.total = rendered.seconds + times.write;
+  nlohmann::json sidecar = MakeSidecar(rendered, times);
   if (!job.files.sidecar.empty()) {
     WriteText(job.files.sidecar, PrettyJSON(sidecar));
     observer.Output(job.files.sidecar);
   }
+  // Latents that are kept elsewhere, or not wanted, have done what they were for.
+  const bool in_output = std::any_of(job.files.outputs.begin(), job.files.outputs.end(), IsTensors);
+  if (!job.files.kept_latents.empty() && !in_output) {
+    observer.Output(job.files.kept_latents);
+  } else if (!job.files.checkpoint.empty()) {
+    unlink(job.files.checkpoint.c_str());
+  }
   observer.Done(job, times.total);
   return sidecar;
+}
+
+nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
+                      const RunOptions& options) {
+  return WriteRendered(RenderJob(job, pipeline, kept, observer, options), observer);
 }
 
 }  // namespace app

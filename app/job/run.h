@@ -2,7 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "app/job/job.h"
 #include "app/job/kept_latents.h"
@@ -11,7 +13,8 @@
 
 namespace app {
 
-// Watches a job: stages and steps, what it wants to say, and files that are whole.
+// Watches a job: stages and steps, what it wants to say, and files that are whole. Of a job whose files are written
+// while the next one renders, Update, Output, Notice, Done and Failed come from another thread.
 class JobObserver : public pipeline::Progress {
  public:
   virtual void Started(const Job& job) = 0;
@@ -28,16 +31,57 @@ struct Looks {
   pipeline::AttentionDump* dump = nullptr;
 };
 
+// Reaches into a render from outside, between two steps.
+class LiveJob {
+ public:
+  virtual ~LiveJob() = default;
+  // Rules of attention.schedule, without `steps`, that are to hold from this step on.
+  virtual std::vector<Value> TakeRules(int64_t step) = 0;
+  // A rule holds from now on: it is part of the job, which has this hash now.
+  virtual void RuleHolds(int64_t step, const Value& rule, const std::string& hash) = 0;
+  // Returns at once unless the job is to pause; then calls `checkpoint`, and returns when it may go on or is cancelled.
+  virtual void PauseIfAsked(const std::function<void()>& checkpoint) = 0;
+};
+
+struct RunOptions {
+  Looks looks;
+  LiveJob* live = nullptr;
+  bool fresh = false;                // from noise, whatever latents of this job there are
+  std::vector<std::string> outputs;  // which of the job's are to be written; empty: all
+};
+
 // What the job asks of a pipeline.
 pipeline::Request RequestOf(const Job& job);
 
-// Renders: latents (or those of an earlier render), frames, every output, the sidecar. What is whole stays when a later
-// part fails: kept latents are written before they are decoded. Throws base::Error; writes nothing to the terminal.
-// `kept` is null, or what job.from_latents holds. Returns the sidecar's content.
-nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
-                      const Looks& looks = {});
+// A job whose frames are there; its files are not.
+struct Rendered {
+  Job job;  // with the rules that came on the way
+  std::vector<std::string> outputs;
+  pipeline::HostTensor latents, frames;
+  DenoisingRecord record;  // with the times of decoding
+  std::string device, dtype;
+  nlohmann::json audit;  // null: none
+  double seconds = 0;    // that it took so far, with what earlier parts of it took
+  int64_t peak_memory_bytes = 0;
+};
 
-// Highest resident memory of this process so far.
+// Latents (from noise, from a checkpoint, or those of an earlier render) and frames. Latents and checkpoints of this
+// very job, as a render that was stopped leaves them, are gone on from, with a notice. While it denoises it leaves
+// checkpoints as the settings say; before it decodes, the latents. `kept` is null, or what job.from_latents holds.
+// Throws base::Error; writes nothing to the terminal.
+Rendered RenderJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
+                   const RunOptions& options = {});
+
+// Every output, then the sidecar; returns its content. What is whole stays when a later part fails. Needs no pipeline:
+// another job may render meanwhile.
+nlohmann::json WriteRendered(const Rendered& rendered, JobObserver& observer);
+
+// Both, one after the other.
+nlohmann::json RunJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLatents* kept, JobObserver& observer,
+                      const RunOptions& options = {});
+
+// Highest resident memory of this process so far, or since it was last forgotten.
 int64_t PeakMemoryBytes();
+void ForgetPeakMemory();
 
 }  // namespace app

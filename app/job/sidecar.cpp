@@ -5,7 +5,6 @@
 #include <map>
 
 #include "app/job/attention_door.h"
-#include "app/job/run.h"
 
 namespace app {
 namespace {
@@ -15,6 +14,8 @@ using nlohmann::json;
 double Rounded(double value, double unit) { return std::round(value / unit) * unit; }
 
 double Seconds(double value) { return Rounded(value * 1e6, 1) / 1e6; }
+
+}  // namespace
 
 json CallJSON(const attention::CallRecord& call) {
   return {{"layer", call.layer},
@@ -28,8 +29,6 @@ json CallJSON(const attention::CallRecord& call) {
           {"ms", Rounded(call.seconds * 1e6, 1) / 1e3},
           {"ms_predict", Rounded(call.predict_seconds * 1e6, 1) / 1e3}};
 }
-
-}  // namespace
 
 json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas, double seconds) {
   json kernels = json::object();
@@ -97,16 +96,13 @@ json AuditRecord(const std::vector<pipeline::AuditedCall>& calls) {
           {"calls", list}};
 }
 
-json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, const pipeline::Denoised& denoised,
-                 const RunTimes& times) {
-  const pipeline::StageSeconds& stages = pipeline.seconds();
+json MakeSidecar(const Rendered& rendered, const RunTimes& times) {
+  const pipeline::StageSeconds& stages = rendered.record.seconds;
   std::vector<double> steps;
   for (double s : stages.steps) steps.push_back(Seconds(s));
-  json sidecar = JobRecord(job);
-  sidecar["program"] = {{"version", SPARGE_VERSION},
-                        {"kernels", KernelNames()},
-                        {"device", pipeline.device_name()},
-                        {"dtype", pipeline.dtype_name()}};
+  json sidecar = JobRecord(rendered.job);
+  sidecar["program"] = {
+      {"version", SPARGE_VERSION}, {"kernels", KernelNames()}, {"device", rendered.device}, {"dtype", rendered.dtype}};
   sidecar["timings_s"] = {{"load", Seconds(stages.load)},
                           {"encode_prompt", Seconds(stages.encode_prompt)},
                           {"denoise", Seconds(stages.denoise)},
@@ -114,10 +110,10 @@ json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, const pipel
                           {"write", Seconds(times.write)},
                           {"total", Seconds(times.total)},
                           {"steps", steps}};
-  sidecar["peak_memory_bytes"] = PeakMemoryBytes();
-  sidecar["attention"] = AttentionRecord(pipeline.attention_stats(), denoised.sigmas,
+  sidecar["peak_memory_bytes"] = rendered.peak_memory_bytes;
+  sidecar["attention"] = AttentionRecord(rendered.record.attention, rendered.record.sigmas,
                                          stages.encode_prompt + stages.denoise + stages.decode);
-  sidecar["audit"] = nullptr;
+  sidecar["audit"] = rendered.audit;
   sidecar["metrics"] = nullptr;
   return sidecar;
 }

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "app/job/job.h"
+#include "app/job/run.h"
 #include "pipeline/attention_looks.h"
 #include "pipeline/pipeline.h"
 
@@ -13,13 +13,15 @@ struct RunTimes {
 };
 
 // The sidecar of a finished job (docs/interfaces.md, "Output files").
-nlohmann::json MakeSidecar(const Job& job, const pipeline::Pipeline& pipeline, const pipeline::Denoised& denoised,
-                           const RunTimes& times);
+nlohmann::json MakeSidecar(const Rendered& rendered, const RunTimes& times);
 
 // Its part `attention`: kernels, fallbacks, sparsity, share of time, and every self and joint call of the DiT by step.
 // `sigmas`: one a step; `seconds` of the stages that attention is a part of.
 nlohmann::json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas,
                                double seconds);
+
+// One call of it.
+nlohmann::json CallJSON(const attention::CallRecord& call);
 
 // Its part `audit`: every audited call with its errors a head, and their means.
 nlohmann::json AuditRecord(const std::vector<pipeline::AuditedCall>& calls);

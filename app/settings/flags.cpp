@@ -106,6 +106,7 @@ class Parser {
     }
     if (!flag.value.empty() && value->empty()) return errors_.Add(name + ": the value is empty");
     parsed_.flags[name] = *value;
+    parsed_.given.emplace_back(name, *value);
   }
 
   void TakeSetting(const Setting& setting, const std::string& name, std::optional<std::string> value) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/settings/layers.h"
@@ -23,6 +24,7 @@ struct CommandFlag {
 struct ParsedFlags {
   Layer settings;
   std::map<std::string, std::string, std::less<>> flags;  // command flags by name; "" for those without a value
+  std::vector<std::pair<std::string, std::string>> given;  // the same in order, each as often as it was given
   std::set<std::string, std::less<>> failed;              // keys of settings whose flag was wrong
   std::vector<std::string> positionals;
   bool help = false;  // --help or -h

@@ -61,17 +61,14 @@ EffectiveSettings EffectiveSettings::Resolve(const std::vector<Layer>& base, con
   return settings;
 }
 
-const Value& EffectiveSettings::at(std::string_view key) const {
+const Assignment& EffectiveSettings::assignment(std::string_view key) const {
   const auto it = values_.find(key);
-  base::Check(it != values_.end(), ErrorCode::kInternal, "no setting ", key);
-  return it->second.value;
+  if (it == values_.end()) base::Fail(ErrorCode::kInternal, "no setting ", key);
+  return it->second;
 }
 
-const std::string& EffectiveSettings::where(std::string_view key) const {
-  const auto it = values_.find(key);
-  base::Check(it != values_.end(), ErrorCode::kInternal, "no setting ", key);
-  return it->second.where;
-}
+const Value& EffectiveSettings::at(std::string_view key) const { return assignment(key).value; }
+const std::string& EffectiveSettings::where(std::string_view key) const { return assignment(key).where; }
 
 void EffectiveSettings::Set(std::string_view key, Value value, std::string where) {
   base::Check(FindSetting(key) != nullptr, ErrorCode::kInternal, "no setting ", key);

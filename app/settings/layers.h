@@ -43,6 +43,7 @@ class ErrorList {
   // Runs `body`, taking note of a base::Error that is about input. Returns whether there was none.
   bool Try(const std::function<void()>& body);
   bool empty() const { return items_.empty(); }
+  size_t size() const { return items_.size(); }
   void ThrowIfAny() const;  // Throws InputErrors
 
  private:
@@ -60,6 +61,7 @@ class EffectiveSettings {
 
   const Value& at(std::string_view key) const;
   const std::string& where(std::string_view key) const;
+  const Assignment& assignment(std::string_view key) const;
   bool IsSet(std::string_view key) const { return !at(key).is_null(); }
   void Set(std::string_view key, Value value, std::string where);
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <list>
 #include <optional>
 #include <utility>
@@ -138,6 +139,10 @@ class WanPipeline : public Pipeline {
   void CheckRequest(const Request& request) const;
   AttentionPlan PlanAttention(const Request& request) const;
   bool RoomForEverything() const;
+  int64_t DenoiseBytes(const Request& request) const;
+  int64_t DecodeBytes(const HostTensor& latents) const;
+  bool HasRoom(int64_t bytes) const;
+  void CheckRoom(const char* stage, int64_t bytes) const;
   void LetGoOfTextEncoder(Progress& progress);
   const Prompt* Remembered(const std::string& text, int64_t max_length);
   void Remember(const Prompt& prompt);
@@ -227,6 +232,41 @@ AttentionPlan WanPipeline::PlanAttention(const Request& request) const {
                          (request.width_px / vae.scale_factor_spatial / pw);
   return {request.attention,
           {request.num_steps, folder_.transformer.num_layers, folder_.transformer.num_heads, tokens}};
+}
+
+// What denoising takes beside the weights (which may be mapped files, and then take nothing), at the least: within a
+// block the residual stream, q, k, v and the attention's output are alive, or the stream and the widest layer of the
+// feed-forward network.
+int64_t WanPipeline::DenoiseBytes(const Request& request) const {
+  const std::vector<int64_t> shape = NoiseShape(request);
+  const auto [pt, ph, pw] = folder_.transformer.patch_size;
+  const int64_t tokens = (shape[2] / pt) * (shape[3] / ph) * (shape[4] / pw);
+  const int64_t widest =
+      std::max(5 * folder_.transformer.dim(), folder_.transformer.dim() + folder_.transformer.ffn_dim);
+  return tokens * widest * static_cast<int64_t>(c10::elementSize(runtime_.dtype));
+}
+
+// The same for decoding: all frames as they come out, joined, and in float32 for the caller; one chunk of them twice at
+// the decoder's last width.
+int64_t WanPipeline::DecodeBytes(const HostTensor& latents) const {
+  const int64_t factor = folder_.vae.spatial_factor(), each = static_cast<int64_t>(c10::elementSize(runtime_.dtype));
+  const int64_t frames = (latents.shape[1] - 1) * folder_.vae.scale_factor_temporal + 1;
+  const int64_t pixels = latents.shape[2] * factor * latents.shape[3] * factor;
+  const int64_t chunk = std::min(frames, folder_.vae.scale_factor_temporal);
+  return frames * pixels * 3 * (2 * each + 4) +
+         2 * chunk * pixels * folder_.vae.decoder_base_dim * folder_.vae.dim_mult.front() * each;
+}
+
+bool WanPipeline::HasRoom(int64_t bytes) const {
+  const int64_t available = AvailableMemoryBytes();
+  return !runtime_.device.is_cpu() || available == 0 || bytes <= available;
+}
+
+void WanPipeline::CheckRoom(const char* stage, int64_t bytes) const {
+  const auto in_gb = [](int64_t count) { return std::round(1e-7 * static_cast<double>(count)) / 100; };
+  const double gb = in_gb(bytes), have = in_gb(AvailableMemoryBytes());
+  Check(HasRoom(bytes), ErrorCode::kOutOfMemory, "out of memory: ", stage, " needs at least ", gb, " GB, and ", have,
+        " GB are available: ask for fewer frames or a smaller size, or free some memory");
 }
 
 // Whether the text encoder may stay while the transformer runs: what is still to be loaded fits into what memory is
@@ -477,6 +517,7 @@ Denoised WanPipeline::Denoise(const Request& request, Progress& progress) {
   LetGoOfTextEncoder(progress);
   progress.Update(Stage::kEncodePrompt, 1, 1);
 
+  CheckRoom("denoising", DenoiseBytes(request));
   Load(transformer_, folder_.transformer, folder_.transformer_files, WanTransformer::KeepsFloat32,
        Stage::kLoadTransformer, progress);
   if (request.start != nullptr) {  // the prompts that were encoded once more count once
@@ -499,6 +540,10 @@ HostTensor WanPipeline::Decode(const HostTensor& latents, Progress& progress) {
   const bool fits = latents.shape.size() == 4 && latents.shape[0] == folder_.vae.z_dim && latents.numel() > 0;
   Check(fits, ErrorCode::kInvalidInput, "latents of shape ", at::IntArrayRef(latents.shape),
         " are not of this model; its VAE takes [", folder_.vae.z_dim, ", T, h, w]");
+  const int64_t needs = DecodeBytes(latents);
+  if (!HasRoom(needs)) text_encoder_.reset();  // the next job loads them again
+  if (!HasRoom(needs)) transformer_.reset();
+  CheckRoom("decoding", needs);
   Load(vae_, folder_.vae, folder_.vae_files, nullptr, Stage::kLoadVAE, progress);
   const Timed timed(seconds_.decode);
   const at::Tensor input = FromHost(latents).unsqueeze(0);

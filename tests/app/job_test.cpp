@@ -221,7 +221,7 @@ TEST_F(JobTest, ModelHashSamplesLargeFiles) {
 TEST_F(JobTest, KeptLatentsHoldTheJob) {
   const Job job = Prepare({{"seed", {5, "--seed"}}, {"overwrite", {true, "--overwrite"}}});
   const pipeline::HostTensor latents{{1, 1, 1, 2}, {0.5f, -1.0f}};
-  WriteKeptLatents(Path("k.safetensors"), latents, job);
+  WriteKeptLatents(Path("k.safetensors"), latents, nullptr, job);
   const KeptLatents kept = ReadKeptLatents(Path("k.safetensors"));
   EXPECT_EQ(kept.latents.data, latents.data);
   EXPECT_EQ(kept.job.at("seed").value, Value(5));

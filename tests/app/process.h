@@ -25,6 +25,7 @@ struct ProcessOptions {
   std::vector<std::string> environment;                         // "NAME=value", besides ours
   std::function<void(pid_t, const std::string& line)> on_line;  // of standard output, while it runs
   rlim_t max_file_bytes = RLIM_INFINITY;
+  rlim_t max_memory_bytes = RLIM_INFINITY;  // of address space
 };
 
 // Runs the built program with `args` until it ends; kills it after two minutes.
@@ -41,6 +42,10 @@ inline ProcessResult RunSparge(const std::vector<std::string>& args, const Proce
     if (options.max_file_bytes != RLIM_INFINITY) {
       const rlimit limit = {options.max_file_bytes, options.max_file_bytes};
       setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    if (options.max_memory_bytes != RLIM_INFINITY) {
+      const rlimit limit = {options.max_memory_bytes, options.max_memory_bytes};
+      setrlimit(RLIMIT_AS, &limit);
     }
     std::vector<char*> argv = {const_cast<char*>("sparge")};
     for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));

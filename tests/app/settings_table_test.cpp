@@ -241,7 +241,6 @@ TEST(SettingValues, WhatIsNotThereYetIsAnErrorThatSaysWhatThereIs) {
   for (const auto& [key, text] : std::map<std::string, std::string>{{"offload", "components"},
                                                                     {"vram_budget", "8"},
                                                                     {"vae_tiling", "on"},
-                                                                    {"checkpoint_minutes", "5"},
                                                                     {"image", "a.png"},
                                                                     {"lora", "a.safetensors"}}) {
     EXPECT_NE(check(key, text).find("is not there yet"), std::string::npos) << key;

@@ -1,0 +1,300 @@
+#include "app/gui/controller.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "attention/base/error.h"
+#include "tests/app/gui/fake_link.h"
+#include "tests/app/temp_folder.h"
+
+namespace app {
+namespace {
+
+using nlohmann::json;
+using ui::JobState;
+
+class ControllerTest : public TempFolderTest {
+ protected:
+  void SetUp() override {
+    TempFolderTest::SetUp();
+    model_ = Path("model");
+    std::filesystem::create_directories(model_);
+    std::ofstream(model_ + "/model_index.json") << "{}";
+    Start();
+    controller_->Open(model_);
+    controller_->Handle(ui::SetSetting{"prompt", "a sphere"});
+    Tick();
+  }
+
+  void Start() {
+    controller_.reset();
+    ControllerOptions options;
+    options.state_folder = Path("state");
+    options.start_link = [this] { return LinkTo(worker_); };
+    options.look_at_model = [this](const std::string& folder) {
+      base::Check(folder == model_, base::ErrorCode::kInvalidInput, folder, ": no model");
+      return FakeCard(folder);
+    };
+    options.read_jobs = [](const std::string& path) -> std::vector<SavedJob> {
+      base::Fail(base::ErrorCode::kInvalidInput, path, ":1:1: not a queue");
+    };
+    controller_ = std::make_unique<Controller>(std::move(options));
+  }
+
+  // Two seconds later: long enough for what waits to be saved and sent.
+  void Tick() {
+    now_s_ += 2;
+    controller_->Tick(now_s_);
+  }
+  const ui::StudioView& view() { return controller_->view(); }
+  uint64_t Add() {
+    controller_->Handle(ui::Generate{});
+    Tick();
+    return view().jobs.back().id;
+  }
+  void Say(uint64_t id, const char* event, json more = json::object()) {
+    more["id"] = id;
+    more["event"] = event;
+    worker_->Say(more);
+    Tick();
+  }
+  const ui::JobRow& Row(uint64_t id) { return *view().FindJob(id); }
+
+  std::string model_;
+  std::shared_ptr<FakeWorker> worker_ = std::make_shared<FakeWorker>();
+  std::unique_ptr<Controller> controller_;
+  double now_s_ = 0;
+};
+
+TEST_F(ControllerTest, OneClipAtATimeGoesToTheWorker) {
+  const uint64_t one = Add(), two = Add();
+  ASSERT_EQ(worker_->Sent("render").size(), 1u);
+  const json render = worker_->Sent("render")[0];
+  EXPECT_EQ(render["id"], one);
+  EXPECT_EQ(render["settings"]["prompt"], "a sphere");
+  EXPECT_EQ(render["settings"]["model"], model_);
+  EXPECT_EQ(render["name"], "a sphere");
+  EXPECT_EQ(Row(two).state, JobState::kWaiting);
+  EXPECT_EQ(view().shown_job, one);
+  Say(one, "progress", {{"stage", "denoise"}, {"step", 3}, {"total", 10}, {"s_per_step", 0.5}, {"eta_s", 3.5}});
+  EXPECT_EQ(Row(one).step, 3);
+  EXPECT_EQ(*Row(one).eta_s, 3.5);
+  Say(one, "done", {{"seconds", 5.0}});
+  EXPECT_EQ(Row(one).state, JobState::kDone);
+  EXPECT_EQ(worker_->Sent("render").size(), 2u);
+  EXPECT_EQ(view().shown_job, two) << "the view follows";
+}
+
+TEST_F(ControllerTest, SeedsCountUpAndABHasBothModes) {
+  controller_->Handle(ui::SetSetting{"seed", "5"});
+  controller_->Handle(ui::SetSeeds{false, 2});
+  controller_->Handle(ui::Generate{true});
+  Tick();
+  ASSERT_EQ(view().jobs.size(), 4u);
+  controller_->Handle(ui::SaveQueue{Path("all.yaml")});
+  std::ifstream in(Path("all.yaml"));
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  size_t dense = 0;
+  for (size_t at = text.find("attention.mode: \"dense\""); at != std::string::npos;
+       at = text.find("attention.mode: \"dense\"", at + 1))
+    ++dense;
+  EXPECT_EQ(dense, 2u) << text;
+  EXPECT_NE(text.find("seed: 5"), std::string::npos);
+  EXPECT_NE(text.find("seed: 6"), std::string::npos);
+}
+
+TEST_F(ControllerTest, WhatIsWrongIsNotQueued) {
+  controller_->Handle(ui::SetSetting{"frames", "32"});
+  controller_->Handle(ui::Generate{});
+  Tick();
+  EXPECT_TRUE(view().jobs.empty());
+  EXPECT_FALSE(view().notices.empty());
+}
+
+TEST_F(ControllerTest, LiveChangesGoToTheJobAndIntoItsSettings) {
+  const uint64_t id = Add();
+  controller_->Handle(ui::SetSetting{"attention.topk", "0.3"});
+  controller_->Handle(ui::SetSetting{"attention.topk", "0.2"});
+  controller_->Handle(ui::SetSetting{"width", "64"});
+  Tick();
+  const auto sets = worker_->Sent("set");
+  ASSERT_EQ(sets.size(), 1u) << "only the last of a drag, and only attention";
+  EXPECT_EQ(sets[0]["settings"], (json{{"attention.topk", 0.2}}));
+  Say(id, "set", {{"step", 3}, {"rule", {{"steps", "3-9"}, {"topk", 0.2}}}, {"hash", "x"}});
+  std::ifstream in(Path("state/queue.yaml"));
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  EXPECT_NE(text.find(R"(attention.schedule: [{"steps":"3-9","topk":0.2}])"), std::string::npos) << text;
+  controller_->Handle(ui::SetLive{false});
+  controller_->Handle(ui::SetSetting{"attention.topk", "0.9"});
+  Tick();
+  EXPECT_EQ(worker_->Sent("set").size(), 1u);
+}
+
+TEST_F(ControllerTest, PauseFreesTheWorkerAndResumeRendersOn) {
+  const uint64_t id = Add();
+  controller_->Handle(ui::PauseQueue{true});
+  Tick();
+  EXPECT_EQ(Row(id).state, JobState::kPausing);
+  ASSERT_EQ(worker_->Sent("pause").size(), 1u);
+  Say(id, "paused");
+  ASSERT_EQ(worker_->Sent("cancel").size(), 1u);
+  Say(id, "failed", {{"status", "cancelled"}, {"error", {{"cause", "cancelled"}}}});
+  EXPECT_EQ(Row(id).state, JobState::kPaused);
+  ASSERT_EQ(worker_->Sent("quit").size(), 1u);
+  controller_->Handle(ui::PauseQueue{false});
+  Tick();
+  EXPECT_EQ(worker_->Sent("render").size(), 1u) << "the old worker is still ending";
+  worker_->Say({{"id", nullptr}, {"event", "worker_died"}, {"error", {{"message", "status 0"}}}});
+  Tick();
+  EXPECT_EQ(worker_->Sent("render").size(), 2u);
+  EXPECT_EQ(worker_->Sent("render")[0]["settings"], worker_->Sent("render")[1]["settings"]);
+  EXPECT_TRUE(view().notices.empty());
+}
+
+TEST_F(ControllerTest, CancelRunningAndWaiting) {
+  const uint64_t one = Add(), two = Add();
+  controller_->Handle(ui::CancelJob{two});
+  Tick();
+  EXPECT_EQ(view().FindJob(two), nullptr);
+  ASSERT_FALSE(view().notices.empty());
+  controller_->Handle(ui::NoticeAction{view().notices.back().id});
+  Tick();
+  EXPECT_EQ(view().jobs.size(), 2u) << "undone";
+  controller_->Handle(ui::CancelAll{});
+  Say(one, "failed", {{"status", "cancelled"}, {"error", {{"message", "cancelled"}}}});
+  EXPECT_EQ(Row(one).state, JobState::kCancelled);
+  EXPECT_EQ(view().jobs.size(), 1u);
+  controller_->Handle(ui::ClearFinished{});
+  Tick();
+  EXPECT_TRUE(view().jobs.empty());
+}
+
+TEST_F(ControllerTest, AWorkerThatDiesIsTriedOnceMore) {
+  const uint64_t id = Add();
+  const json death = {{"status", "failed"},
+                      {"worker_died", true},
+                      {"error", {{"cause", "signal"}, {"message", "the worker died of signal 9"}}}};
+  Say(id, "failed", death);
+  EXPECT_EQ(worker_->Sent("render").size(), 2u);
+  ASSERT_FALSE(view().notices.empty());
+  Say(id, "failed", death);
+  EXPECT_EQ(Row(id).state, JobState::kFailed);
+  EXPECT_EQ(worker_->Sent("render").size(), 2u);
+  controller_->Handle(ui::NoticeAction{view().notices.back().id});
+  Tick();
+  EXPECT_EQ(worker_->Sent("render").size(), 3u) << "try again";
+}
+
+TEST_F(ControllerTest, AJobThatFailsLeavesTheOthers) {
+  const uint64_t one = Add(), two = Add();
+  Say(one, "failed", {{"status", "failed"}, {"error", {{"cause", "io"}, {"message", "disk full"}}}});
+  EXPECT_EQ(Row(one).error, "disk full");
+  EXPECT_EQ(Row(two).state, JobState::kRunning);
+}
+
+TEST_F(ControllerTest, NoWorkerPausesAndLosesNothing) {
+  worker_->fails = true;
+  const uint64_t id = Add();
+  EXPECT_TRUE(view().paused);
+  EXPECT_EQ(Row(id).state, JobState::kWaiting);
+  worker_->fails = false;
+  controller_->Handle(ui::PauseQueue{false});
+  Tick();
+  EXPECT_EQ(Row(id).state, JobState::kRunning);
+}
+
+TEST_F(ControllerTest, TheQueueSurvivesWithoutAGoodbye) {
+  Add();
+  Add();
+  controller_->Handle(ui::SetSetting{"prompt", "another"});
+  Tick();
+  Start();  // as after a crash: nothing was shut down
+  Tick();
+  ASSERT_EQ(view().jobs.size(), 2u);
+  EXPECT_EQ(view().jobs[0].title, "a sphere");
+  EXPECT_EQ(view().Find("prompt")->value, "another");
+  EXPECT_EQ(view().prompt_history.at(0), "a sphere");
+  EXPECT_EQ(worker_->Sent("render").back()["name"], "a sphere") << "the same name: it finds its checkpoint";
+}
+
+TEST_F(ControllerTest, FinishedClipsDoNotComeBack) {
+  const uint64_t id = Add();
+  Say(id, "done");
+  Start();
+  Tick();
+  EXPECT_TRUE(view().jobs.empty());
+}
+
+TEST_F(ControllerTest, MovingEditingDuplicating) {
+  Add();
+  const uint64_t two = Add(), three = Add();
+  controller_->Handle(ui::MoveJob{three, 1});
+  Tick();
+  EXPECT_EQ(view().jobs[1].id, three);
+  controller_->Handle(ui::MoveJob{three, 99});
+  controller_->Handle(ui::SetSetting{"prompt", "other"});
+  controller_->Handle(ui::EditJob{two});
+  Tick();
+  EXPECT_EQ(view().FindJob(two), nullptr);
+  EXPECT_EQ(view().Find("prompt")->value, "a sphere");
+  controller_->Handle(ui::DuplicateJob{three});
+  Tick();
+  EXPECT_EQ(view().jobs.size(), 3u);
+}
+
+TEST_F(ControllerTest, WhatCannotBeOpenedIsSaid) {
+  std::ofstream(Path("broken.yaml")) << "x";
+  std::ofstream(Path("text.txt")) << "x";
+  std::filesystem::create_directories(Path("empty"));
+  size_t notices = 0;
+  for (const std::string name : {"nothing", "broken.yaml", "text.txt", "empty"}) {
+    controller_->Open(Path(name));
+    Tick();
+    EXPECT_EQ(view().notices.size(), ++notices) << name;
+  }
+  EXPECT_EQ(view().Find("model")->value, model_) << "the model stays";
+}
+
+TEST_F(ControllerTest, AModelThatVanishesIsANotice) {
+  controller_->Handle(ui::SetSetting{"model", Path("gone")});
+  Tick();
+  EXPECT_NE(view().why_not.generate, "");
+  EXPECT_FALSE(view().Find("model")->error.empty());
+  controller_->Handle(ui::SetSetting{"model", model_});
+  Tick();
+  EXPECT_EQ(view().why_not.generate, "");
+}
+
+TEST_F(ControllerTest, EventsOfAnyFormAreSurvived) {
+  const uint64_t id = Add();
+  for (const json& event : std::vector<json>{
+           json::object(),
+           {{"event", 5}},
+           {{"id", "x"}, {"event", "done"}},
+           {{"id", 99999}, {"event", "done"}},
+           {{"id", id}, {"event", "progress"}, {"stage", 7}, {"step", "x"}, {"total", nullptr}},
+           {{"id", id}, {"event", "set"}, {"rule", 5}},
+           {{"id", id}, {"event", "output"}, {"path", 3}},
+           {{"id", id}, {"event", "preview"}, {"path", "/dev/null"}, {"width", 1e9}, {"height", 4}, {"frames", 2}},
+           {{"id", id}, {"event", "preview"}, {"path", Path("no")}, {"width", 4}, {"height", 4}, {"frames", 2}},
+           {{"id", id}, {"event", "something new"}}}) {
+    worker_->Say(event);
+    Tick();
+  }
+  EXPECT_EQ(Row(id).state, JobState::kRunning);
+}
+
+TEST_F(ControllerTest, APreviewIsShownUntilTheClipIsThere) {
+  const uint64_t id = Add();
+  std::ofstream(Path("p.rgb"), std::ios::binary) << std::string(2 * 4 * 3 * 3, 'x');
+  Say(id, "preview", {{"path", Path("p.rgb")}, {"width", 4}, {"height", 2}, {"frames", 3}});
+  ASSERT_TRUE(view().clip);
+  EXPECT_TRUE(view().clip->preview);
+  EXPECT_EQ(view().clip->frames.size(), 3u);
+  Say(id, "done");
+  EXPECT_FALSE(view().clip);
+}
+
+}  // namespace
+}  // namespace app

@@ -1,0 +1,294 @@
+#include "ui/actions.h"
+
+#include <algorithm>
+#include <string>
+
+#include "ui/panels/panels.h"
+
+namespace ui {
+namespace {
+
+std::string Always(const Context&) { return ""; }
+std::string CanGenerate(const Context& c) { return c.view.why_not.generate; }
+std::string HasRunning(const Context& c) { return c.view.Running() ? "" : "Nothing renders"; }
+std::string HasJobs(const Context& c) { return c.view.jobs.empty() ? "The queue is empty" : ""; }
+std::string HasClip(const Context& c) { return c.view.clip && !c.view.clip->frames.empty() ? "" : "No clip is shown"; }
+std::string HasNotices(const Context& c) { return c.view.notices.empty() ? "There are no notices" : ""; }
+std::string HasShown(const Context& c) {
+  return c.view.FindJob(c.view.shown_job) ? "" : "No clip of the queue is shown";
+}
+std::string CanPause(const Context& c) { return c.view.paused ? "" : c.view.why_not.pause; }
+std::string HasPaint(const Context& c) { return c.view.schedule.note; }
+
+void CycleMode(Context& c) {
+  const SettingRow* mode = c.view.Find("attention.mode");
+  if (!mode) return;
+  const std::string& now = mode->effective();
+  c.Do(SetSetting{"attention.mode", now == "dense" ? "dense8" : now == "dense8" ? "sparge" : "dense"});
+}
+
+void NextJob(Context& c) {
+  const auto& jobs = c.view.jobs;
+  if (jobs.empty()) return;
+  const auto it = std::find_if(jobs.begin(), jobs.end(), [&](const JobRow& job) { return job.id == c.view.shown_job; });
+  const size_t at = it == jobs.end() ? 0 : (static_cast<size_t>(it - jobs.begin()) + 1) % jobs.size();
+  c.Do(ShowJob{jobs[at].id});
+}
+
+void ChangeSpeed(Context& c, double factor) { c.state.speed = std::clamp(c.state.speed * factor, 0.25, 4.0); }
+
+void Zoom(Context& c, float factor) { c.state.scale = std::clamp(c.state.scale * factor, 0.5f, 3.0f); }
+
+void OpenPathEntry(Context& c, bool saves) {
+  c.local.path_open = c.local.focus_path = true;
+  c.local.path_saves = saves;
+}
+
+constexpr Action kActions[] = {
+    {"generate", "Generate", "Create", {kKeyEnter, true}, true, CanGenerate, [](Context& c) { c.Do(Generate{}); }},
+    {"generate_ab",
+     "Generate A/B: dense and as set, same noise",
+     "Create",
+     {kKeyEnter, true, true},
+     true,
+     CanGenerate,
+     [](Context& c) { c.Do(Generate{true}); }},
+    {"cancel",
+     "Cancel the clip that renders",
+     "Create",
+     {kKeyEscape},
+     false,
+     HasRunning,
+     [](Context& c) { c.Do(CancelJob{c.view.Running()->id}); }},
+    {"prompt", "Edit the prompt", "Create", {'P'}, false, Always, [](Context& c) { c.local.focus_prompt = true; }},
+    {"shuffle",
+     "Seed: locked or another for every clip",
+     "Create",
+     {},
+     false,
+     Always,
+     [](Context& c) {
+       c.Do(SetSeeds{!c.view.shuffle_seed, c.view.num_seeds});
+     }},
+
+    {"mode", "Next mode: dense, 8-bit, sparge", "Attention", {'T'}, false, Always, CycleMode},
+    {"mode_dense",
+     "Mode dense",
+     "Attention",
+     {},
+     false,
+     Always,
+     [](Context& c) {
+       c.Do(SetSetting{"attention.mode", "dense"});
+     }},
+    {"mode_dense8",
+     "Mode dense in 8 bits",
+     "Attention",
+     {},
+     false,
+     Always,
+     [](Context& c) {
+       c.Do(SetSetting{"attention.mode", "dense8"});
+     }},
+    {"mode_sparge",
+     "Mode sparge",
+     "Attention",
+     {},
+     false,
+     Always,
+     [](Context& c) {
+       c.Do(SetSetting{"attention.mode", "sparge"});
+     }},
+    {"live",
+     "Changes hold for the clip that renders, or not",
+     "Attention",
+     {},
+     false,
+     Always,
+     [](Context& c) { c.Do(SetLive{!c.view.live}); }},
+    {"painter",
+     "Schedule painter",
+     "Attention",
+     {},
+     false,
+     Always,
+     [](Context& c) { c.state.painter_open = !c.state.painter_open; }},
+    {"clear_schedule",
+     "Take all paint off the schedule",
+     "Attention",
+     {},
+     false,
+     HasPaint,
+     [](Context& c) { c.Do(ClearSchedule{}); }},
+
+    {"play",
+     "Play or pause the clip",
+     "Player",
+     {' '},
+     false,
+     HasClip,
+     [](Context& c) { c.local.playing = !c.local.playing; }},
+    {"frame_back", "One frame back", "Player", {'A'}, false, HasClip, [](Context& c) { StepFrame(c, -1); }},
+    {"frame_on", "One frame on", "Player", {'D'}, false, HasClip, [](Context& c) { StepFrame(c, 1); }},
+    {"slower", "Slower", "Player", {'J'}, false, HasClip, [](Context& c) { ChangeSpeed(c, 0.5); }},
+    {"faster", "Faster", "Player", {'L'}, false, HasClip, [](Context& c) { ChangeSpeed(c, 2); }},
+    {"one_to_one",
+     "Pixels one to one, or fitted",
+     "Player",
+     {'Z'},
+     false,
+     HasClip,
+     [](Context& c) { c.local.one_to_one = !c.local.one_to_one; }},
+    {"loop", "Loop, or stop at the end", "Player", {}, false, Always, [](Context& c) { c.state.loop = !c.state.loop; }},
+
+    {"pause",
+     "Pause or resume",
+     "Queue",
+     {'P', true},
+     true,
+     CanPause,
+     [](Context& c) { c.Do(PauseQueue{!c.view.paused}); }},
+    {"next_job", "Show the next clip of the queue", "Queue", {'N'}, false, HasJobs, NextJob},
+    {"duplicate",
+     "Duplicate the clip shown",
+     "Queue",
+     {'D', true},
+     true,
+     HasShown,
+     [](Context& c) { c.Do(DuplicateJob{c.view.shown_job}); }},
+    {"edit",
+     "Settings of the clip shown into the form",
+     "Queue",
+     {'E', true},
+     true,
+     HasShown,
+     [](Context& c) { c.Do(EditJob{c.view.shown_job}); }},
+    {"remove",
+     "Cancel or remove the clip shown",
+     "Queue",
+     {kKeyDelete},
+     false,
+     HasShown,
+     [](Context& c) { c.Do(CancelJob{c.view.shown_job}); }},
+    {"cancel_all", "Cancel all", "Queue", {}, false, HasJobs, [](Context& c) { c.Do(CancelAll{}); }},
+    {"clear_finished",
+     "Clear what has finished",
+     "Queue",
+     {},
+     false,
+     HasJobs,
+     [](Context& c) { c.Do(ClearFinished{}); }},
+    {"open",
+     "Open a model, a JOBS.yaml or a clip…",
+     "Queue",
+     {'O', true},
+     true,
+     Always,
+     [](Context& c) { OpenPathEntry(c, false); }},
+    {"save",
+     "Save the queue as YAML…",
+     "Queue",
+     {'S', true},
+     true,
+     HasJobs,
+     [](Context& c) { OpenPathEntry(c, true); }},
+
+    {"create",
+     "Create",
+     "Window",
+     {'1', true},
+     true,
+     Always,
+     [](Context& c) { c.state.workspace = Workspace::kCreate; }},
+    {"compare",
+     "Compare",
+     "Window",
+     {'2', true},
+     true,
+     Always,
+     [](Context& c) { c.state.workspace = Workspace::kCompare; }},
+    {"library",
+     "Library",
+     "Window",
+     {'3', true},
+     true,
+     Always,
+     [](Context& c) { c.state.workspace = Workspace::kLibrary; }},
+    {"theme", "Light or dark", "Window", {}, false, Always, [](Context& c) { c.state.dark = !c.state.dark; }},
+    {"larger", "Larger", "Window", {'=', true}, true, Always, [](Context& c) { Zoom(c, 1.1f); }},
+    {"smaller", "Smaller", "Window", {'-', true}, true, Always, [](Context& c) { Zoom(c, 1 / 1.1f); }},
+    {"actual_size", "Actual size", "Window", {'0', true}, true, Always, [](Context& c) { c.state.scale = 1; }},
+    {"dismiss", "Dismiss all notices", "Window", {}, false, HasNotices, [](Context& c) { c.Do(DismissNotice{0}); }},
+    {"palette",
+     "Command palette",
+     "Window",
+     {'P', true, true},
+     true,
+     Always,
+     [](Context& c) { c.local.palette_open = c.local.focus_palette = true; }},
+    {"keys",
+     "Keys",
+     "Window",
+     {kKeyF1},
+     true,
+     Always,
+     [](Context& c) { c.local.shortcuts_open = !c.local.shortcuts_open; }},
+    {"quit", "Quit", "Window", {'Q', true}, true, Always, [](Context& c) { c.Do(Quit{}); }},
+};
+
+std::string KeyName(int key) {
+  switch (key) {
+    case kKeyF1:
+      return "F1";
+    case kKeyEscape:
+      return "Esc";
+    case kKeyEnter:
+      return "Enter";
+    case kKeyDelete:
+      return "Del";
+    case ' ':
+      return "Space";
+    case '=':
+      return "+";
+    case '-':
+      return "−";
+    default:
+      return std::string(1, static_cast<char>(key));
+  }
+}
+
+bool Overlaid(const Context& c) { return c.local.palette_open || c.local.shortcuts_open || c.local.path_open; }
+
+}  // namespace
+
+std::string Shortcut::Text() const {
+  if (key == 0) return "";
+  return std::string(ctrl ? "Ctrl+" : "") + (shift ? "Shift+" : "") + KeyName(key);
+}
+
+std::span<const Action> Actions() { return kActions; }
+
+const Action* FindAction(const std::string& id) {
+  const auto it =
+      std::find_if(std::begin(kActions), std::end(kActions), [&](const Action& action) { return action.id == id; });
+  return it == std::end(kActions) ? nullptr : it;
+}
+
+void RunShortcuts(Context& c) {
+  const bool typing = ImGui::GetIO().WantTextInput;
+  for (const KeyPress& press : c.input.keys) {
+    // An overlay has the keyboard to itself, but for what closes the window.
+    for (const Action& action : kActions) {
+      const Shortcut& keys = action.shortcut;
+      if (keys.key == 0 || keys.key != press.key || keys.ctrl != press.ctrl || keys.shift != press.shift || press.alt)
+        continue;
+      if (press.key == kKeyEscape) continue;  // held: below
+      if (typing && !action.while_typing) continue;
+      const std::string id = action.id;
+      if (Overlaid(c) && id != "quit" && id != "keys") continue;
+      if (action.why_not(c).empty()) action.run(c);
+    }
+  }
+}
+
+}  // namespace ui

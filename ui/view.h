@@ -1,0 +1,202 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Everything that the window shows, as plain data. Whoever runs the program fills it in; the panels read it and return
+// commands (ui/commands.h).
+namespace ui {
+
+// 8-bit RGB. `id` changes with the content, so that textures are made once.
+struct Image {
+  uint64_t id = 0;
+  int width_px = 0, height_px = 0;
+  std::shared_ptr<const std::vector<uint8_t>> rgb;  // [height_px, width_px, 3]
+};
+
+struct Clip {
+  uint64_t id = 0;  // changes with the clip, and with every preview
+  std::string title;
+  std::string path;      // "" for a preview
+  double fps = 0;        // 0: an image
+  bool preview = false;  // of a clip that is still being denoised
+  std::vector<Image> frames;
+};
+
+enum class Widget { kLine, kParagraph, kPath, kInt, kNumber, kBool, kChoice, kSeed };
+
+// One setting as its widget, tooltip and errors need it.
+struct SettingRow {
+  std::string key;    // as in YAML
+  std::string label;  // for people
+  std::string group;  // key of a SettingGroupRow
+  Widget widget = Widget::kLine;
+  std::string help, unit, range;
+  std::vector<std::string> choices;
+  std::optional<double> min, max;
+  double step = 1;           // of the arrow keys
+  std::string value;         // as it would be written in YAML; "" is the default
+  std::string default_text;  // what holds then
+  std::string default_from;  // "the program", "the model", …
+  std::string error;         // what is wrong with `value`; "" if nothing
+  std::string fix;           // a value that is right; "" if none is known
+  std::string missing;       // why it cannot be used; "" if it can
+
+  const std::string& effective() const { return value.empty() ? default_text : value; }
+};
+
+struct SettingGroupRow {
+  std::string key, title;
+};
+
+struct WordGroup {
+  std::string title;
+  std::vector<std::string> words;
+};
+
+struct ModelRow {
+  std::string name, path;
+  std::string summary;  // "WanPipeline · 8 layers × 4 heads · 9.1 M parameters"
+  std::string error;    // why it cannot be used
+  bool demo = false;    // comes with the program
+};
+
+// The model that the form has chosen.
+struct ModelView {
+  int num_layers = 0, num_heads = 0;
+  std::vector<WordGroup> vocabulary;
+  std::string notes;
+  std::vector<std::string> unknown_words;  // of the prompt
+};
+
+enum class JobState { kWaiting, kRunning, kPausing, kPaused, kDone, kFailed, kCancelled };
+
+struct JobRow {
+  uint64_t id = 0;
+  std::string title;   // its prompt
+  std::string detail;  // "128 × 128 · 33 frames · seed 42 · sparge"
+  JobState state = JobState::kWaiting;
+  std::string stage;  // "denoise"
+  int64_t step = 0, total = 0;
+  std::optional<double> s_per_step, eta_s, sparsity, seconds;
+  std::string error, output;
+  double fraction() const { return total > 0 ? static_cast<double>(step) / static_cast<double>(total) : 0; }
+};
+
+// Blocks and tiles of some attention calls (docs/attention_spec.md, "Counts").
+struct SkipCounts {
+  int64_t visible_blocks = 0, kept_blocks = 0, pv_tiles = 0, pv_skipped = 0;
+  double ms = 0;
+  bool known = false;
+
+  void Add(const SkipCounts& other);
+  double block_skip() const;  // share of blocks that stage one skipped
+  double pv_skip() const;     // share of the P·V tiles that λ skipped
+  double total() const;       // share of all work skipped, as the paper counts it
+};
+
+// Step × layer × head. Rows exist for every step of the job; cells fill while it samples.
+struct SkipGrid {
+  int num_steps = 0, num_layers = 0, num_heads = 0;
+  std::vector<SkipCounts> heads;  // [num_steps, num_layers, num_heads]
+
+  void Resize(int steps, int layers, int heads_a_layer);
+  bool empty() const { return heads.empty(); }
+  SkipCounts& at(int step, int layer, int head);
+  const SkipCounts& at(int step, int layer, int head) const;
+  SkipCounts Layer(int step, int layer) const;  // over heads
+  SkipCounts Total() const;
+};
+
+struct KernelRow {
+  std::string name;
+  int64_t calls = 0;
+};
+
+struct FallbackRow {
+  std::string where;  // "step 0 layer 3, self"
+  std::string kernel, reason;
+  int64_t calls = 0;
+};
+
+struct SparsityView {
+  std::string title;  // of the job that it is about
+  SkipGrid grid;
+  std::vector<KernelRow> kernels;
+  std::vector<FallbackRow> fallbacks;
+  std::string kernels_note;                // why there are none yet
+  std::optional<double> share_of_time;     // of the DiT's steps that attention takes
+  std::optional<double> speedup, ceiling;  // of the steps: so far; if skipped work cost nothing at all
+  std::string speedup_note;                // what they are measured against
+};
+
+// What the steps and layers of the next clip run as: painted in the window, `schedule` rules in YAML.
+enum class CellMode : uint8_t { kBase, kDense, kDense8, kSparge };
+
+struct ScheduleView {
+  int num_steps = 0, num_layers = 0;
+  std::vector<CellMode> painted;    // [num_steps, num_layers]: kBase where nothing is painted
+  std::vector<CellMode> effective;  // the same with what the other settings say; never kBase
+  std::string note;                 // why it cannot be painted; "" if it can
+
+  size_t index(int step, int layer) const {
+    return static_cast<size_t>(step) * static_cast<size_t>(num_layers) + static_cast<size_t>(layer);
+  }
+};
+
+enum class Level { kInfo, kWarning, kError };
+
+struct NoticeRow {
+  uint64_t id = 0;
+  Level level = Level::kInfo;
+  std::string text, remedy;
+  std::string action;  // label of a button that makes ui::NoticeAction; "" without
+  double time_s = 0;   // when it came, on the clock of FrameInput
+};
+
+struct Meter {
+  std::string label;  // "RAM"
+  double used = 0, total = 0;
+  std::string text;  // "5.1 of 7.8 GiB"
+  std::string tooltip;
+};
+
+// Why something cannot be done now; "" if it can.
+struct Abilities {
+  std::string generate, set_live, pause;
+};
+
+struct StudioView {
+  std::string program;  // "Sparge Studio 0.1.0"
+  std::string device;   // "CPU avx512"
+  std::vector<SettingGroupRow> groups;
+  std::vector<SettingRow> settings;
+  std::vector<ModelRow> models;
+  ModelView model;
+  std::vector<std::string> prompt_history;  // newest first
+  bool shuffle_seed = false;
+  int num_seeds = 1;
+  bool live = true;  // settings of attention go to the running job
+  std::string memory_estimate, memory_warning;
+
+  std::vector<JobRow> jobs;  // in the queue's order
+  uint64_t shown_job = 0;    // whose clip and statistics are shown; 0: none
+  bool paused = false;       // the queue
+  std::optional<Clip> clip;
+  std::string clip_note;  // where there is none: why
+  SparsityView sparsity;
+  ScheduleView schedule;
+  std::vector<NoticeRow> notices;
+  std::vector<Meter> meters;
+  Abilities why_not;
+
+  const SettingRow* Find(const std::string& key) const;
+  const JobRow* FindJob(uint64_t id) const;
+  const JobRow* Running() const;  // also one that is paused
+};
+
+}  // namespace ui
