@@ -64,32 +64,6 @@ at::Tensor DenseCounts(const Call& call) {
   return counts;
 }
 
-void SetCounts(const at::Tensor& counts, CallRecord& record) {
-  const at::Tensor sums = counts.sum(0).to(at::kCPU).t().contiguous();  // [4, Hq]
-  const int64_t* from = sums.const_data_ptr<int64_t>();
-  for (auto field :
-       {&CallRecord::visible_blocks, &CallRecord::kept_blocks, &CallRecord::pv_tiles, &CallRecord::pv_skipped}) {
-    (record.*field).assign(from, from + sums.size(1));
-    from += sums.size(1);
-  }
-}
-
-// The times and counts of a call that a device has yet to do.
-class QueuedCall : public LateRecord {
- public:
-  QueuedCall(CallClock clock, at::Tensor counts) : clock_(std::move(clock)), counts_(std::move(counts)) {}
-
-  void Settle(CallRecord& record) override {
-    record.seconds = clock_.Seconds();
-    record.predict_seconds = clock_.PredictedSeconds();
-    SetCounts(counts_, record);
-  }
-
- private:
-  CallClock clock_;
-  at::Tensor counts_;
-};
-
 void Record(const AttentionContext& ctx, const std::string& mode, const CallResults& results, CallClock clock,
             const at::Tensor& counts) {
   CallRecord record;
@@ -102,7 +76,7 @@ void Record(const AttentionContext& ctx, const std::string& mode, const CallResu
   record.reason = ctx.why.empty() ? results.reason : ctx.why + "; " + results.reason;
   record.fallback = results.fallback || ctx.fallback;
   if (clock.asynchronous()) {
-    ctx.stats->Add(std::move(record), std::make_shared<QueuedCall>(std::move(clock), counts));
+    ctx.stats->Add(std::move(record), QueuedCall(std::move(clock), counts));
     return;
   }
   record.seconds = results.seconds;

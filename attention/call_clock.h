@@ -4,7 +4,10 @@
 #include <c10/core/Event.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
+
+#include "attention/stats.h"
 
 namespace attention {
 
@@ -29,5 +32,11 @@ class CallClock {
   std::optional<c10::Event> events_[3];
   bool predicted_ = false;
 };
+
+// Sums counts [B, Hq, 4] int64 (HeadCounts) over the batch into the record; waits for the device that they are on.
+void SetCounts(const at::Tensor& counts, CallRecord& record);
+
+// What a device has yet to say of a call: its times and counts.
+std::shared_ptr<LateRecord> QueuedCall(CallClock clock, at::Tensor counts);
 
 }  // namespace attention

@@ -10,12 +10,20 @@ install(TARGETS attention_base attention_core EXPORT SpargeAttnTargets
 
 set(_headers call.h parallel.h base/error.h cpu/kernels.h reference/reference.h)
 set(SPARGE_ATTENTION_TORCH_VERSION "")
+set(SPARGE_ATTENTION_CUDA OFF)
 if(TARGET attention)
   # Not exported: where its libtorch is, is for the package's user to say (SpargeAttnConfig.cmake).
   set_target_properties(attention PROPERTIES OUTPUT_NAME spargeattn)
   install(TARGETS attention ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT SpargeAttn)
   list(APPEND _headers attention.h options.h stats.h)
   set(SPARGE_ATTENTION_TORCH_VERSION "${SPARGE_TORCH_VERSION}")
+  if(TARGET attention_cuda AND SPARGE_TORCH_HAS_CUDA)
+    set(SPARGE_ATTENTION_CUDA ON)
+    set_target_properties(attention_cuda PROPERTIES OUTPUT_NAME spargeattn_cuda)
+    set_target_properties(attention_cuda_plan PROPERTIES OUTPUT_NAME spargeattn_cuda_plan)
+    install(TARGETS attention_cuda attention_cuda_plan
+      ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT SpargeAttn)
+  endif()
 endif()
 foreach(_header IN LISTS _headers)
   get_filename_component(_folder "${_header}" DIRECTORY)
