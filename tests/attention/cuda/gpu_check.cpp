@@ -1,15 +1,15 @@
-// The CUDA kernels on a real GPU: `check` compares them with the reference, `bench` times them. Needs neither GoogleTest
-// nor libtorch. tests/attention/cuda/README.md says how to build it.
+// The CUDA kernels on a real GPU: `check` compares them with the reference, `bench` times them. Needs neither
+// GoogleTest nor libtorch. target gpu_check.
 #include <cuda_runtime_api.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
-#include <mutex>
-#include <atomic>
 
 #include "attention/cuda/launch.h"
 #include "tests/attention/cuda/gpu_bench.h"
@@ -126,7 +126,8 @@ int Main(int argc, char** argv) {
   std::printf("%s, sm_%d, %d multiprocessors\n", device.name.c_str(), device.capability, device.multiprocessors);
   const auto number = [&](int index, int otherwise) { return argc > index ? std::atoi(argv[index]) : otherwise; };
   if (command == "check") {
-    return CheckKernels(device, number(3, static_cast<int>(std::thread::hardware_concurrency())), number(2, 300)) ? 1 : 0;
+    return CheckKernels(device, number(3, static_cast<int>(std::thread::hardware_concurrency())), number(2, 300)) ? 1
+                                                                                                                  : 0;
   }
   if (command == "once") {  // every case once, no comparison: for compute-sanitizer
     for (const std::string& kernel : cuda::KernelNames()) {
