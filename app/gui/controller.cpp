@@ -78,7 +78,10 @@ Controller::Controller(ControllerOptions options)
   Refresh();
 }
 
-Controller::~Controller() = default;
+// What changed since the last save would be lost.
+Controller::~Controller() {
+  if (queue_changed_ || state_changed_) Save();
+}
 
 Controller::Job* Controller::Find(uint64_t id) {
   const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->row.id == id; });
