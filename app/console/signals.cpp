@@ -15,13 +15,15 @@ namespace {
 
 // A signal handler can reach nothing but globals: the one exception to "no mutable globals".
 std::atomic<pipeline::Progress*> g_job{nullptr};
+std::atomic<bool> g_signalled{false};  // since the job is there
 static_assert(std::atomic<pipeline::Progress*>::is_always_lock_free);
 
 void WriteText(const char* text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
 
 void OnCancel(int) {
+  // A job that something else cancelled (nobody reads its events any more) has not had its signal yet.
   pipeline::Progress* job = g_job.load();
-  if (job != nullptr && !job->Cancelled()) {
+  if (job != nullptr && !g_signalled.exchange(true)) {
     job->Cancel();
     return;
   }
@@ -59,7 +61,10 @@ void InstallSignalHandlers() {
   signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is a failed write
 }
 
-CancelOnSignal::CancelOnSignal(pipeline::Progress& progress) { g_job.store(&progress); }
+CancelOnSignal::CancelOnSignal(pipeline::Progress& progress) {
+  g_signalled.store(false);
+  g_job.store(&progress);
+}
 CancelOnSignal::~CancelOnSignal() { g_job.store(nullptr); }
 
 }  // namespace app

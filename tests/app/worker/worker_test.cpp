@@ -135,11 +135,11 @@ TEST_F(WorkerTest, BadLinesHarmNobody) {
 // What `set` changes is a rule of the job: the job of the sidecar rendered again gives the same bits.
 TEST_F(WorkerTest, SetIsRecordedAndRendersAgain) {
   const json settings =
-      Small({{"out", "a.safetensors"}, {"width", 128}, {"height", 128}, {"steps", 8}, {"attention", {{"topk", 0.9}}}});
+      Small({{"out", "a.safetensors"}, {"width", 128}, {"height", 128}, {"steps", 32}, {"attention", {{"topk", 0.9}}}});
   bool sent = false;
   EXPECT_EQ(Serve({RenderLine(1, settings).dump()},
                   [&](const json& event, const SendLine& send) {
-                    if (!sent && event["event"] == "stats" && event["step"] == 2) {
+                    if (!sent && event["event"] == "stats" && event["step"] == 1) {
                       send({{"id", 1}, {"cmd", "set"}, {"settings", {{"attention.topk", 0.2}}}});
                       send({{"id", 1}, {"cmd", "set"}, {"settings", {{"attention.topk", 7}}}});
                       send({{"id", 1}, {"cmd", "set"}, {"settings", {{"seed", 7}}}});
