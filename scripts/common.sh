@@ -18,6 +18,11 @@ torch_root() {
 
 torch_is_whole() { [ -f "$1/include/ATen/ATen.h" ] && [ -f "$1/lib/libtorch_cpu.so" ] && [ -f "$1/lib/libc10.so" ]; }
 
+# Where setup.sh keeps NVIDIA's disassembler (scripts/disassembler.txt).
+disassembler_home() {
+  printf '%s/%s\n' "$cache" "$(sed -n 's/^nvidia-cuda-cuobjdump==/cuobjdump-/p' "$root/scripts/disassembler.txt")"
+}
+
 cores() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }
 
 # The build folder of a CMake preset.

@@ -115,6 +115,30 @@ install_libtorch() {
   exec 9>&-
 }
 
+# For the test that no CUDA kernel spills, where there is an nvcc that came without a disassembler (PyPI's does). The test is
+# skipped, with the reason, where this fails.
+install_disassembler() {
+  local home python
+  { command -v nvcc || [ -x /usr/local/cuda/bin/nvcc ]; } >/dev/null || return 0
+  [ -z "$("$root/scripts/sass_report.sh" --where)" ] || return 0
+  home=$(disassembler_home)
+  mkdir -p "$cache"
+  python=$(find_pip 2>/dev/null) || {
+    say "no pip to fetch cuobjdump with: the test of the kernels' machine code will be skipped"
+    return 0
+  }
+  say "fetching cuobjdump and nvdisasm (2 MB) into $home"
+  rm -rf "$home".partial.*
+  if PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 "$python" -m pip install --no-deps --no-cache-dir --no-input --only-binary=:all: \
+    --disable-pip-version-check --progress-bar off --root-user-action=ignore --target "$home.partial.$$" \
+    -r "$root/scripts/disassembler.txt" >"$cache/setup-disassembler.log" 2>&1 </dev/null; then
+    mv -T "$home.partial.$$" "$home" 2>/dev/null || rm -rf "$home.partial.$$"  # another clone was faster
+  else
+    rm -rf "$home.partial.$$"
+    say "they could not be fetched ($(reason "$cache/setup-disassembler.log")): the test of the kernels' machine code will be skipped"
+  fi
+}
+
 if [ "${1:-}" = --torch-root ]; then
   torch_root
   exit
@@ -150,3 +174,4 @@ if [ ${#packages[@]} != 0 ]; then
   install_packages "${packages[@]}"
 fi
 [ $need_torch = 0 ] || install_libtorch "$(dirname "$torch")"
+case $goal in test | check | test-long) install_disassembler ;; esac

@@ -16,13 +16,13 @@ struct KernelTag {
   using Type = Kernel;
 };
 
-// Calls visit(KernelTag<K>{}, params) with the one K of the step. A translation unit that has only some of them calls one
-// of the parts.
+// Calls visit(KernelTag<K>{}, params) with the one K of the step. A translation unit that has only some of them calls
+// one of the parts.
 template <template <int> class Kernel, class Params, class Visit>
 void VisitPassWidth(int width, const Params& params, Visit&& visit) {
-  if (width == 64) return visit(KernelTag<Kernel<1>>{}, params);
-  if (width == 128) return visit(KernelTag<Kernel<2>>{}, params);
-  return visit(KernelTag<Kernel<4>>{}, params);
+  if (width == 64) return visit(KernelTag<Kernel<64>>{}, params);
+  if (width == 128) return visit(KernelTag<Kernel<128>>{}, params);
+  return visit(KernelTag<Kernel<256>>{}, params);
 }
 template <PV kPV, class Visit>
 void VisitAttend(const LaunchStep& step, Visit&& visit) {

@@ -135,7 +135,7 @@ class Planner {
                          int64_t shared_bytes) {
       steps.push_back({name, std::move(params), g_.width, kernel_.pv, grid_x, grid_y, shared_bytes});
     };
-    add("sum_keys", SumKeysStep(), chunks_, key_heads_, 8 * g_.width * 12);
+    add("sum_keys", SumKeysStep(), chunks_, key_heads_, 8 * g_.width * 12 + 32);
     add("finish_keys", FinishKeysStep(), key_heads_, g_.width / 32, 256 * 16);
     const QuantizeParams quantize = QuantizeStep();
     add("quantize", quantize, quantize.query_tasks + quantize.key_tasks + quantize.value_tasks, 1,

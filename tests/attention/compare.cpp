@@ -213,13 +213,12 @@ std::vector<std::string> RunnableKernels() {
   return runnable;
 }
 
-std::string CompareWithReference(const Problem& problem, const std::string& kernel, int threads) {
+std::string CompareWithReference(const Problem& problem, const Result& got, const reference::Arithmetic& arithmetic,
+                                 double exact_loss) {
   const Case& c = problem.spec();
   const Shape& s = c.shape;
   reference::Trace trace;
-  const reference::Arithmetic arithmetic = ArithmeticOf(kernel);
   Result want = problem.RunReference(arithmetic, &trace);
-  const Result got = problem.RunKernel(kernel, threads);
 
   std::ostringstream out;
   const int64_t blocks = s.query_blocks() * s.key_blocks();
@@ -260,12 +259,17 @@ std::string CompareWithReference(const Problem& problem, const std::string& kern
   if (close_vote) return "";
   if (c.mode == Mode::kSpargeExact) {
     const double scores = 3e-7 * ScoreMagnitude(problem);  // what float32 products and sums of that size lose
-    return Difference(problem, got, want, 1e-5 + scores / 5, 1e-5 + scores);
+    return Difference(problem, got, want, 1e-5 + scores * exact_loss, 1e-5 + scores);
   }
-  // A weight that float32 rounds otherwise is another level: a 255th of the row's maximum, or 2⁻⁸ of itself. Many o
-  // average that out.
-  const double few = 1e-2 / std::sqrt(static_cast<double>(want.o.size()));
-  return Difference(problem, got, want, 3e-3 + few, 5e-3);
+  // A weight that float32 rounds otherwise is another level: of E4M3 up to a sixteenth of itself, else a 255th of the
+  // row's maximum, or 2⁻⁸ of itself. Many o average that out.
+  const bool coarse = arithmetic.pv == reference::PV::kE4M3;
+  const double few = (coarse ? 5e-2 : 1e-2) / std::sqrt(static_cast<double>(want.o.size()));
+  return Difference(problem, got, want, (coarse ? 6e-3 : 3e-3) + few, 5e-3);
+}
+
+std::string CompareWithReference(const Problem& problem, const std::string& kernel, int threads) {
+  return CompareWithReference(problem, problem.RunKernel(kernel, threads), ArithmeticOf(kernel), 0.2);
 }
 
 }  // namespace attention::test

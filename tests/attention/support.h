@@ -144,7 +144,11 @@ std::string Difference(const Problem& problem, const Result& got, const Result& 
 reference::Arithmetic ArithmeticOf(const std::string& kernel);
 std::vector<std::string> RunnableKernels();  // those of this build that this CPU, as far as it shows itself, can run
 
-// Runs `kernel` and the reference on the problem and says where they differ more than they may; empty: nowhere.
+// Where `got` differs from the reference with the same rounding more than it may; empty: nowhere. Near-ties of the block
+// map and of λ votes may be either. `exact_loss`: of what float32 may lose in a score, how much o may in sparge_exact.
+std::string CompareWithReference(const Problem& problem, const Result& got, const reference::Arithmetic& arithmetic,
+                                 double exact_loss = 1);
+// The same of a CPU kernel's result.
 std::string CompareWithReference(const Problem& problem, const std::string& kernel, int threads = 1);
 
 // tests/golden/data/attention.safetensors.

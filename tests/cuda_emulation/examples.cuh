@@ -40,6 +40,8 @@ void ForEachExample(Visitor&& visit) {
   visit.template Run<Pieces16>();
   visit.template Run<AsynchronousCopies>();
   visit.template Run<CopyPipeline>();
+  visit.template Run<LoopSkeleton<false>>();
+  visit.template Run<LoopSkeleton<true>>();
   visit.template Run<Shuffles>();
   visit.template Run<Votes>();
   visit.template Run<WarpExchange>();

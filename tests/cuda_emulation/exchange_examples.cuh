@@ -270,6 +270,69 @@ struct NamedBarriers : Example {
   }
 };
 
+// The skeleton of the main kernel's loop: copies two tiles ahead, one barrier of all a tile, ldmatrix of what other
+// warps copied; with kVotes, barriers of each half of the block in between, of which one half takes fewer; in the end
+// stores over what the others have read. compute-sanitizer's racecheck is tried on both (attention/cuda/README.md).
+template <bool kVotes>
+struct LoopSkeleton : Example {
+  static constexpr const char* kName =
+      kVotes ? "cp.async, bar.sync, ldmatrix and votes of half a block" : "cp.async, bar.sync, ldmatrix";
+  static constexpr int kThreads = 128, kTiles = 8, kStages = 3, kTileBytes = 2048;
+  static constexpr int kSharedBytes = kStages * kTileBytes, kOutputs = 128 * 6;
+  static SPARGE_DEVICE void Fetch(const uint32_t* in, int tile) {
+    const int me = ptx::ThreadIndex();
+    if (tile < kTiles) {
+      ptx::CpAsync<16>(ptx::SharedMemory() + static_cast<uint32_t>(tile % kStages * kTileBytes + 16 * me),
+                       in + 512 * tile + 4 * me);
+    }
+    ptx::CpAsyncCommit();
+  }
+  static SPARGE_DEVICE void Body(const uint32_t* in, uint32_t* out) {
+    const int me = ptx::ThreadIndex(), group = me / 64;
+    uint32_t sums[4] = {}, votes = 0;
+    for (int tile = 0; tile < kStages - 1; ++tile) Fetch(in, tile);
+    for (int tile = 0; tile < kTiles; ++tile) {
+      ptx::CpAsyncWait<kStages - 2>();
+      ptx::SyncThreads();
+      Fetch(in, tile + kStages - 1);
+      uint32_t r[4];
+      const int row = (me / 32 + tile) % 4 * 32 + me % 32;
+      ptx::LoadMatrices(r, ptx::SharedMemory() + static_cast<uint32_t>(tile % kStages * kTileBytes + 16 * row));
+      for (int i = 0; i < 4; ++i) sums[i] = sums[i] * 5 + r[i];
+      if (kVotes && (group == 0 || tile < 3)) {
+        votes |= static_cast<uint32_t>(ptx::BarrierOr(1 + group, 64, me % 64 == 13 && tile % 2 == 1)) << tile;
+      }
+    }
+    ptx::CpAsyncWait<0>();
+    ptx::SyncThreads();
+    for (int i = 0; i < 4; ++i) {
+      ptx::StoreShared(ptx::SharedMemory() + static_cast<uint32_t>(16 * me + 4 * i), sums[i]);
+      ptx::StoreGlobal(out + 4 * me + i, sums[i]);
+    }
+    ptx::SyncWarp();
+    ptx::StoreGlobal(out + 512 + me,
+                     ptx::LoadShared<uint32_t>(ptx::SharedMemory() + static_cast<uint32_t>(16 * (me ^ 1))));
+    ptx::StoreGlobal(out + 640 + me, votes);
+  }
+  static Words Input() { return NoiseWords(512 * kTiles); }
+  static Words Expected(const Words& in) {
+    Words out(kOutputs);
+    for (size_t me = 0; me < 128; ++me) {
+      for (size_t tile = 0; tile < kTiles; ++tile) {
+        for (size_t i = 0; i < 4; ++i) {
+          const size_t row = (me / 32 + tile) % 4 * 32 + 8 * i + me % 32 / 4;
+          out[4 * me + i] = out[4 * me + i] * 5 + in[512 * tile + 4 * row + me % 4];
+        }
+      }
+    }
+    for (size_t me = 0; me < 128; ++me) {
+      out[512 + me] = out[4 * (me ^ 1)];
+      out[640 + me] = !kVotes ? 0 : me < 64 ? 0xaa : 0x02;
+    }
+    return out;
+  }
+};
+
 // Every thread of a grid adds to 64-bit counters, and says who it is.
 struct Grid : Example {
   static constexpr const char* kName = "red.global.add.u64 and special registers";
@@ -279,7 +342,8 @@ struct Grid : Example {
     const int64_t block = ptx::BlockY() * ptx::GridX() + ptx::BlockX();
     auto* counters = reinterpret_cast<int64_t*>(out);
     ptx::AtomicAdd(counters + me % 2, me % 2 == 0 ? int64_t{1} << 33 : -1 - block);
-    ptx::StoreGlobal(out + 4 + block * ptx::BlockThreads() + me, static_cast<uint32_t>(block * 1000 + me));
+    ptx::StoreGlobal(out + 4 + block * ptx::BlockThreads() + me,
+                     static_cast<uint32_t>(block * 1000 + ptx::FreshThreadIndex()));
   }
   static Words Input() { return Words(1); }
   static Words Expected(const Words&) {

@@ -31,9 +31,22 @@ using SharedAddress = uint32_t;
 
 namespace attention::cuda::ptx {
 
+// What this code is compiled for; 900: sm_90. 0: the host.
+#if defined(__CUDA_ARCH__)
+inline constexpr int kCompiledFor = __CUDA_ARCH__;
+#else
+inline constexpr int kCompiledFor = 0;
+#endif
+
 // ---- Where this thread is ------------------------------------------------------------------------------------------
 // PTX ISA "Special Registers": %tid, %ctaid, %nctaid. Blocks are one-dimensional; grids have x and y.
 SPARGE_DEVICE int ThreadIndex() { return static_cast<int>(threadIdx.x); }
+// The same; the compiler is asked to read it where this stands, so that no register holds it in between.
+SPARGE_DEVICE int FreshThreadIndex() {
+  uint32_t x;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(x));
+  return static_cast<int>(x);
+}
 SPARGE_DEVICE int BlockThreads() { return static_cast<int>(blockDim.x); }
 SPARGE_DEVICE int64_t BlockX() { return static_cast<int64_t>(blockIdx.x); }
 SPARGE_DEVICE int64_t BlockY() { return static_cast<int64_t>(blockIdx.y); }

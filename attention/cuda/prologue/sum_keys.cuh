@@ -6,11 +6,11 @@
 namespace attention::cuda {
 
 // Sums of finite visible keys and, where wanted, maxima of v, a chunk of rows a block.
-template <int kChunks>
+template <int kWidth>
 struct SumKeys {
   using Params = SumKeysParams;
-  static constexpr int kThreads = kPassThreads, kMinBlocks = kChunks == 4 ? 1 : 2, kWidth = kChunks * 64;
-  static constexpr int kSharedBytes = kPassWarps * kWidth * 12;
+  using Part = RowPart<kWidth>;
+  static constexpr int kThreads = kPassThreads, kMinBlocks = 3, kStepRows = Part::kStepRows;
 
   static SPARGE_DEVICE void Body(const Params& p) {
     const Geometry& geometry = p.geometry;
@@ -21,21 +21,21 @@ struct SumKeys {
     const int64_t k_start = batch * p.k.stride[0] + key_head * p.k.stride[1];
     const int64_t v_start = batch * p.v.stride[0] + key_head * p.v.stride[1];
 
-    double sum[kChunks * 8];
-    uint32_t maxima[kChunks * 8];
+    double sum[8];
+    uint32_t maxima[8];
 #pragma unroll
-    for (int i = 0; i < kChunks * 8; ++i) {
+    for (int i = 0; i < 8; ++i) {
       sum[i] = 0;
       maxima[i] = 0;
     }
     int count = 0;
-    constexpr int kAtOnce = kChunks == 1 ? 2 : 1;
+    constexpr int kAtOnce = 2;
     for (int step = 0; step < kChunkRows / kStepRows; step += kAtOnce) {
-      RowPart<kChunks> k[kAtOnce], v[kAtOnce];
+      Part k[kAtOnce], v[kAtOnce];
       bool here[kAtOnce];
 #pragma unroll
       for (int s = 0; s < kAtOnce; ++s) {
-        const int row = chunk * kChunkRows + (step + s) * kStepRows + thread / 8;
+        const int row = chunk * kChunkRows + (step + s) * kStepRows + Part::RowInStep();
         here[s] = row < keys;
         k[s].Clear();
         v[s].Clear();
@@ -44,33 +44,35 @@ struct SumKeys {
       }
 #pragma unroll
       for (int s = 0; s < kAtOnce; ++s) {
-        const bool all_finite = RowMax(k[s].MagnitudeBits()) < 0x7f800000u, k_finite = here[s] && all_finite;
-        count += ptx::SyncThreadsCount(k_finite && thread % 8 == 0);
+        const bool all_finite = Part::RowMax(k[s].MagnitudeBits()) < 0x7f800000u, k_finite = here[s] && all_finite;
+        count += Part::CountRows(k_finite);
         if (k_finite) {
 #pragma unroll
-          for (int i = 0; i < kChunks * 8; ++i) sum[i] += static_cast<double>(k[s].x[i]);
+          for (int i = 0; i < 8; ++i) sum[i] += static_cast<double>(k[s].x[i]);
         }
         if (!p.want_maxima) continue;
-        const bool v_finite = RowMax(v[s].MagnitudeBits()) < 0x7f800000u;
+        const bool v_finite = Part::RowMax(v[s].MagnitudeBits()) < 0x7f800000u;
 #pragma unroll
-        for (int i = 0; i < kChunks * 8; ++i) {
+        for (int i = 0; i < 8; ++i) {
           const uint32_t bits = ptx::FloatBits(v[s].x[i]) & 0x7fffffffu;
           if (v_finite && bits > maxima[i]) maxima[i] = bits;
         }
       }
     }
 
-    const ptx::SharedAddress shared = ptx::SharedMemory(), shared_maxima = shared + kPassWarps * kWidth * 8;
+    const ptx::SharedAddress shared = ptx::SharedMemory(), shared_maxima = shared + kPassWarps * kWidth * 8,
+                             shared_counts = shared_maxima + kPassWarps * kWidth * 4;
+    if (thread % 32 == 0) ptx::StoreShared(shared_counts + warp * 4, count);
 #pragma unroll
-    for (int i = 0; i < kChunks * 8; ++i) {
+    for (int i = 0; i < 8; ++i) {
 #pragma unroll
-      for (int distance = 8; distance < 32; distance *= 2) {
+      for (int distance = Part::kLanes; distance < 32; distance *= 2) {
         sum[i] += ptx::ShuffleXor(sum[i], distance);
         const uint32_t other = ptx::ShuffleXor(maxima[i], distance);
         maxima[i] = other > maxima[i] ? other : maxima[i];
       }
-      if (thread % 32 < 8) {
-        const int at = warp * kWidth + RowPart<kChunks>::Channel(i);
+      if (thread % 32 < Part::kLanes) {
+        const int at = warp * kWidth + Part::Channel() + i;
         ptx::StoreShared(shared + at * 8, sum[i]);
         ptx::StoreShared(shared_maxima + at * 4, maxima[i]);
       }
@@ -88,7 +90,11 @@ struct SumKeys {
       ptx::StoreGlobal(p.key_sums + at, total);
       if (p.want_maxima) ptx::StoreGlobal(p.value_maxima + at, ptx::FromBits(most));
     }
-    if (thread == 0) ptx::StoreGlobal(p.key_counts + static_cast<int64_t>(head) * p.chunks + chunk, count);
+    if (thread == 0) {
+      count = 0;
+      for (int w = 0; w < kPassWarps; ++w) count += ptx::LoadShared<int>(shared_counts + w * 4);
+      ptx::StoreGlobal(p.key_counts + static_cast<int64_t>(head) * p.chunks + chunk, count);
+    }
   }
 };
 

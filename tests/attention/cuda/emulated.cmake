@@ -4,11 +4,9 @@ if(TARGET cuda_emulation)
     SOURCES cuda/emulated_kernel_test.cpp cuda/emulated_device.cpp cuda/gpu_cases.cpp
     LIBS attention_test_support attention_cuda_plan cuda_emulation)
 endif()
-# The same cases on a real GPU, and times: a program without GoogleTest, for a machine that has a GPU and little else.
+include("${CMAKE_CURRENT_LIST_DIR}/gpu.cmake")
+# The kernels' machine code: nothing spills (skipped where there is no disassembler; scripts/setup.sh test fetches one).
 if(TARGET attention_cuda)
-  add_executable(gpu_check cuda/gpu_check.cpp cuda/gpu_cases.cpp cuda/gpu_bench.cu support.cpp compare.cpp)
-  target_include_directories(gpu_check PRIVATE "${PROJECT_SOURCE_DIR}")
-  set_target_properties(gpu_check PROPERTIES CUDA_STANDARD 20)
-  target_link_libraries(gpu_check PRIVATE attention_cuda)
-  target_include_directories(gpu_check SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  add_test(NAME attention_cuda_machine_code COMMAND "${PROJECT_SOURCE_DIR}/scripts/sass_report.sh" $<TARGET_FILE:attention_cuda>)
+  set_tests_properties(attention_cuda_machine_code PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600 LABELS check)
 endif()

@@ -3,7 +3,9 @@
 #include <cstring>
 #include <type_traits>
 
+#include "attention/cuda/attend/shared_bytes.h"
 #include "attention/cuda/kernels.cuh"
+#include "tests/attention/cuda/scores.cuh"
 
 namespace attention::test {
 
@@ -60,6 +62,19 @@ void EmulatedDevice::Run(const Call& call, const cuda::Choice& choice, void* scr
     });
     if (observer_) observer_(step);
   }
+}
+
+void EmulatedDevice::RunScores(const cuda::LaunchStep& step, int32_t* scores) {
+  ScoresParams params{std::get<cuda::AttendParams>(step.params), scores};
+  params.attend.stages = 1;
+  VisitScores(step.width, [&](auto* kernel) {
+    using Kernel = std::remove_pointer_t<decltype(kernel)>;
+    const cuda_emulation::LaunchShape shape{
+        {static_cast<uint32_t>(step.grid_x), 1, 1},
+        {Kernel::kThreads, 1, 1},
+        static_cast<uint32_t>(cuda::AttendSharedBytes(cuda::PV::kFloat16, step.width, 1))};
+    cuda_emulation::Launch(memory_, shape, [&params] { Kernel::Body(params); }, {seed_, 1});
+  });
 }
 
 }  // namespace attention::test

@@ -22,6 +22,7 @@ class EmulatedDevice : public Backend {
   void CopyIn(void* to, const void* from, size_t bytes) override;
   void CopyOut(void* to, const void* from, size_t bytes) override;
   void Run(const Call& call, const cuda::Choice& choice, void* scratch) override;
+  void RunScores(const cuda::LaunchStep& step, int32_t* scores) override;
 
   // Called when a step has ended, with what it was given: its memory is still there.
   void Observe(std::function<void(const cuda::LaunchStep&)> observer) { observer_ = std::move(observer); }

@@ -106,6 +106,12 @@ TEST_P(EmulatedKernelTest, ScheduleDoesNotMatter) {
   }
 }
 
+TEST_P(EmulatedKernelTest, Int32ScoresAreTheProductsOfTheLevels) {
+  if (exact()) GTEST_SKIP() << "the exact kernel has no INT8";
+  EmulatedDevice device(kCapability, 227);  // room for the widest operands of every kernel
+  EXPECT_EQ(CheckScores(device, GetParam()), "");
+}
+
 // What the first pass hands to the main kernel, taken out of its swizzled tiles: every level and scale as the
 // reference's.
 TEST_P(EmulatedKernelTest, Int8AsReference) {

@@ -75,18 +75,46 @@ float Median(std::vector<float> values) {
   return values[values.size() / 2];
 }
 
-void BenchOne(const cuda::Device& device, const std::string& text) {
+void PrintOne(const BenchCase& c, const BenchTimes& t) {
+  std::printf(
+      "%-52s %8.3f ms (min %.3f) main %8.3f | kept %.3f | executed TOPS %6.1f whole %6.1f main | effective %6.1f |",
+      c.text.c_str(), t.whole_ms, t.least_ms, t.main_ms, t.kept, t.operations * t.kept / t.whole_ms / 1e9,
+      t.operations * t.kept / t.main_ms / 1e9, t.operations / t.whole_ms / 1e9);
+  for (const auto& [name, ms] : t.prologue_ms) std::printf(" %s %.3f", name.c_str(), ms);
+  std::printf("\n");
+}
+
+}  // namespace
+
+BenchCase ParseBenchCase(const std::string& text) {
   const std::vector<std::string> f = Split(text, ':');
   if (f.size() != 8) throw std::runtime_error("bench case '" + text + "': expected eight fields");
-  const std::vector<std::string> heads = Split(f[2], '/');
+  const std::vector<std::string> heads = Split(f[2], '/'), lengths = Split(f[3], '/');
+  BenchCase c;
+  c.text = text;
+  c.kernel = f[0];
+  c.mode = f[1] == "dense8" ? Mode::kDense8 : f[1] == "sparge_exact" ? Mode::kSpargeExact : Mode::kSparge;
+  c.heads = std::stoll(heads[0]);
+  c.key_heads = heads.size() > 1 ? std::stoll(heads[1]) : c.heads;
+  c.queries = std::stoll(lengths[0]);
+  c.keys = lengths.size() > 1 ? std::stoll(lengths[1]) : c.queries;
+  c.dim = std::stoll(f[4]);
+  c.share = std::stof(f[5]);
+  c.causal = f[6] == "1";
+  c.lambda = std::stof(f[7]);
+  return c;
+}
+
+BenchTimes Measure(const cuda::Device& device, const BenchCase& c) {
   Shape s;
   s.batch = 1;
-  s.query_heads = std::stoll(heads[0]);
-  s.key_heads = heads.size() > 1 ? std::stoll(heads[1]) : s.query_heads;
-  s.query_length = s.key_length = std::stoll(f[3]);
-  s.head_dim = s.value_dim = std::stoll(f[4]);
-  const float share = std::stof(f[5]);
-  const int64_t q_count = s.query_heads * s.query_length * s.head_dim, k_count = s.key_heads * s.key_length * s.head_dim;
+  s.query_heads = c.heads;
+  s.key_heads = c.key_heads;
+  s.query_length = c.queries;
+  s.key_length = c.keys;
+  s.head_dim = s.value_dim = c.dim;
+  const int64_t q_count = s.query_heads * s.query_length * s.head_dim,
+                k_count = s.key_heads * s.key_length * s.head_dim;
 
   Memory q(q_count * 2), k(k_count * 2), v(k_count * 2), o(q_count * 2), lse(s.query_heads * s.query_length * 4),
       counts(s.query_heads * sizeof(HeadCounts)), parameters(s.query_heads * sizeof(HeadParameters));
@@ -94,37 +122,37 @@ void BenchOne(const cuda::Device& device, const std::string& text) {
   FillNormal<<<1024, 256>>>(static_cast<__nv_bfloat16*>(k.data), k_count, 2);
   FillNormal<<<1024, 256>>>(static_cast<__nv_bfloat16*>(v.data), k_count, 3);
   HeadParameters one;
-  one.topk = share;
+  one.topk = c.share;
   one.theta = 0;
-  one.lambda = std::stof(f[7]);
+  one.lambda = c.lambda;
   const std::vector<HeadParameters> all(static_cast<size_t>(s.query_heads), one);
   Check(cudaMemcpy(parameters.data, all.data(), all.size() * sizeof(HeadParameters), cudaMemcpyHostToDevice));
 
   Call call;
-  call.mode = f[1] == "dense8" ? Mode::kDense8 : f[1] == "sparge_exact" ? Mode::kSpargeExact : Mode::kSparge;
+  call.mode = c.mode;
   call.dtype = DType::kBFloat16;
   call.shape = s;
-  const auto strides = [&](int64_t (&stride)[4]) {
+  const auto strides = [&](int64_t(&stride)[4], int64_t length) {
     stride[3] = 1;
     stride[2] = s.head_dim;
-    stride[1] = s.query_length * s.head_dim;
+    stride[1] = length * s.head_dim;
     stride[0] = 0;
   };
   call.q.data = q.data;
   call.k.data = k.data;
   call.v.data = v.data;
   call.o.data = o.data;
-  strides(call.q.stride);
-  strides(call.k.stride);
-  strides(call.v.stride);
-  strides(call.o.stride);
+  strides(call.q.stride, s.query_length);
+  strides(call.k.stride, s.key_length);
+  strides(call.v.stride, s.key_length);
+  strides(call.o.stride, s.query_length);
   call.scale = 1 / std::sqrt(static_cast<double>(s.head_dim));
-  call.causal = f[6] == "1";
+  call.causal = c.causal;
   call.heads = static_cast<HeadParameters*>(parameters.data);
   call.lse = static_cast<float*>(lse.data);
   call.counts = static_cast<HeadCounts*>(counts.data);
 
-  const cuda::Choice choice = cuda::ChooseKernel(f[0], call.mode, call.dtype, s, device);
+  const cuda::Choice choice = cuda::ChooseKernel(c.kernel, call.mode, call.dtype, s, device);
   Memory scratch(cuda::ScratchBytes(call, choice, device));
   cudaStream_t stream;
   Check(cudaStreamCreate(&stream));
@@ -146,24 +174,29 @@ void BenchOne(const cuda::Device& device, const std::string& text) {
   std::vector<HeadCounts> got(all.size());
   Check(cudaMemcpy(got.data(), counts.data, got.size() * sizeof(HeadCounts), cudaMemcpyDeviceToHost));
   // The parts ran more often than once: counts of the last whole call only would need another.
-  const double pairs = call.causal ? 0.5 * s.query_length * (s.query_length + 1.0) : 1.0 * s.query_length * s.key_length;
+  const double pairs =
+      call.causal ? 0.5 * s.query_length * (s.query_length + 1.0) : 1.0 * s.query_length * s.key_length;
   double kept = 0, visible = 0;
-  for (const HeadCounts& c : got) {
-    kept += static_cast<double>(c.kept_blocks);
-    visible += static_cast<double>(c.visible_blocks);
+  for (const HeadCounts& head : got) {
+    kept += static_cast<double>(head.kept_blocks);
+    visible += static_cast<double>(head.visible_blocks);
   }
-  const double dense = 4.0 * s.query_heads * pairs * s.head_dim, total = Median(totals), main = Median(parts.back());
-  std::printf("%-52s %8.3f ms (min %.3f) main %8.3f | kept %.3f | executed TOPS %6.1f whole %6.1f main | effective %6.1f |",
-              text.c_str(), total, *std::min_element(totals.begin(), totals.end()), main, kept / visible,
-              dense * kept / visible / total / 1e9, dense * kept / visible / main / 1e9, dense / total / 1e9);
-  for (size_t i = 0; i + 1 < steps.size(); ++i) std::printf(" %s %.3f", steps[i].name, Median(parts[i]));
-  std::printf("\n");
+  BenchTimes times;
+  times.kernel = choice.kernel;
+  times.whole_ms = Median(totals);
+  times.least_ms = *std::min_element(totals.begin(), totals.end());
+  times.main_ms = Median(parts.back());
+  for (size_t i = 0; i + 1 < steps.size(); ++i) times.prologue_ms.emplace_back(steps[i].name, Median(parts[i]));
+  times.kept = kept / visible;
+  times.operations = 4.0 * static_cast<double>(s.query_heads) * pairs * static_cast<double>(s.head_dim);
+  return times;
 }
 
-}  // namespace
-
 int Bench(const cuda::Device& device, const std::vector<std::string>& cases) {
-  for (const std::string& text : cases) BenchOne(device, text);
+  for (const std::string& text : cases) {
+    const BenchCase c = ParseBenchCase(text);
+    PrintOne(c, Measure(device, c));
+  }
   return 0;
 }
 

@@ -65,22 +65,6 @@ Tensor Filled(DType dtype, const int64_t (&dims)[4], Layout layout, const std::v
   return tensor;
 }
 
-// The largest scale · Σ |q||k| there may be between finite rows.
-double ScoreMagnitude(const Problem& problem) {
-  const auto width = static_cast<size_t>(problem.spec().shape.head_dim);
-  const auto largest = [&](const std::vector<float>& rows) {
-    std::vector<double> most(width);
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (std::isfinite(rows[i])) most[i % width] = std::max(most[i % width], std::abs(static_cast<double>(rows[i])));
-    }
-    return most;
-  };
-  const std::vector<double> q = largest(problem.q()), k = largest(problem.k());
-  double sum = 0;
-  for (size_t d = 0; d < width; ++d) sum += q[d] * k[d];
-  return std::abs(problem.spec().scale) * sum;
-}
-
 std::vector<Mode> Modes(bool exact) {
   if (exact) return {Mode::kSpargeExact};
   return {Mode::kDense8, Mode::kSparge};
@@ -88,7 +72,8 @@ std::vector<Mode> Modes(bool exact) {
 
 }  // namespace
 
-Result RunOnBackend(Backend& backend, const Problem& problem, const std::string& kernel, Layout layout) {
+Result RunOnBackend(Backend& backend, const Problem& problem, const std::string& kernel, Layout layout,
+                    const std::function<void(const std::vector<cuda::LaunchStep>&)>& then) {
   const Case& c = problem.spec();
   const Shape& s = c.shape;
   const int64_t heads = s.batch * s.query_heads;
@@ -118,9 +103,13 @@ Result RunOnBackend(Backend& backend, const Problem& problem, const std::string&
 
   const cuda::Device device = backend.device();
   const cuda::Choice choice = cuda::ChooseKernel(kernel, c.mode, c.dtype, s, device);
-  const std::vector<uint8_t> poison(cuda::ScratchBytes(call, choice, device), 0xff);
-  const Buffer scratch = CopyOf(backend, poison);
+  const Buffer scratch(backend, cuda::ScratchBytes(call, choice, device));
+  if (backend.FillsScratch()) {
+    const std::vector<uint8_t> nans(cuda::ScratchBytes(call, choice, device), 0xff);
+    backend.CopyIn(scratch.data(), nans.data(), nans.size());
+  }
   backend.Run(call, choice, scratch.data());
+  if (then) then(cuda::PlanLaunches(call, choice, device, scratch.data()));
 
   lse.Read(result.lse.data());
   map.Read(result.map.data());
@@ -140,59 +129,6 @@ reference::Arithmetic CudaArithmetic(const std::string& kernel) {
   return arithmetic;
 }
 
-std::string CompareWithReference(const Problem& problem, const Result& got, const reference::Arithmetic& arithmetic) {
-  const Case& c = problem.spec();
-  const Shape& s = c.shape;
-  reference::Trace trace;
-  Result want = problem.RunReference(arithmetic, &trace);
-
-  std::ostringstream out;
-  const int64_t blocks = s.query_blocks() * s.key_blocks();
-  for (int64_t b = 0; b < static_cast<int64_t>(want.map.size()); ++b) {
-    const auto at = static_cast<size_t>(b);
-    if (got.map[at] == want.map[at]) continue;
-    const int64_t bh = b / blocks, i = b % blocks / s.key_blocks(), j = b % s.key_blocks();
-    const bool predicted = c.mode != Mode::kDense8 && c.block_map.empty();
-    if (predicted && got.map[at] <= 1 && IsVisible(c, bh / s.query_heads, i, j) &&
-        IsNearTie(problem, trace, bh / s.query_heads, bh % s.query_heads, i, j)) {
-      continue;
-    }
-    out << "map " << int{got.map[at]} << " at head " << bh << " block [" << i << ", " << j << "]";
-    return out.str();
-  }
-  if (got.map != want.map) {  // near-ties: what follows from the kernel's own choice
-    Case given = c;
-    given.block_map = got.map;
-    want = Problem(given).RunReference(arithmetic, &trace);
-  }
-  double largest_score = 1;
-  for (const float x : want.lse) {
-    if (std::isfinite(x)) largest_score = std::max(largest_score, std::abs(static_cast<double>(x)));
-  }
-  bool close_vote = false;
-  for (size_t h = 0; h < want.counts.size(); ++h) {
-    const HeadCounts &a = got.counts[h], &b = want.counts[h];
-    const bool close = trace.lambda_margins[h] <= 1e-4 * std::max(1.0, largest_score / 10);
-    if (a.visible_blocks != b.visible_blocks || a.kept_blocks != b.kept_blocks || a.pv_tiles != b.pv_tiles ||
-        (a.pv_skipped != b.pv_skipped && !close)) {
-      out << "counts of head " << h << ": " << a.visible_blocks << " " << a.kept_blocks << " " << a.pv_tiles << " "
-          << a.pv_skipped << ", not " << b.visible_blocks << " " << b.kept_blocks << " " << b.pv_tiles << " "
-          << b.pv_skipped << " (λ margin " << trace.lambda_margins[h] << ")";
-      return out.str();
-    }
-    close_vote = close_vote || a.pv_skipped != b.pv_skipped;
-  }
-  if (close_vote) return "";
-  if (c.mode == Mode::kSpargeExact) {
-    const double loss = 3e-7 * ScoreMagnitude(problem);  // what float32 products and sums of that size lose
-    return Difference(problem, got, want, 1e-5 + loss, 1e-5 + loss);
-  }
-  // A weight that float32 rounds otherwise is another level. Many o average that out.
-  const bool coarse = arithmetic.pv == reference::PV::kE4M3;
-  const double few = (coarse ? 5e-2 : 1e-2) / std::sqrt(static_cast<double>(want.o.size()));
-  return Difference(problem, got, want, (coarse ? 6e-3 : 3e-3) + few, 5e-3);
-}
-
 std::vector<CudaCase> CudaCases(bool exact) {
   std::vector<CudaCase> cases;
   const auto add = [&](Case c, Layout layout = Layout::kContiguous) {
@@ -204,7 +140,8 @@ std::vector<CudaCase> CudaCases(bool exact) {
   const auto mode_of = [&](int index) { return modes[static_cast<size_t>(index) % modes.size()]; };
 
   // Every width class, full and ragged channels, v as wide as k or not.
-  constexpr int64_t kWidths[][2] = {{64, 64}, {128, 128}, {1, 1}, {7, 63}, {65, 40}, {72, 72}, {128, 64}, {200, 256}, {256, 129}};
+  constexpr int64_t kWidths[][2] = {{64, 64}, {128, 128}, {1, 1},     {7, 63},   {65, 40},
+                                    {72, 72}, {128, 64},  {200, 256}, {256, 129}};
   int index = 0;
   for (const auto& [head_dim, value_dim] : kWidths) {
     for (const Mode mode : modes) {
@@ -330,8 +267,8 @@ std::vector<CudaCase> CudaCases(bool exact) {
       c.dtype = dtype;
       c.causal = causal;
       c.heads = {{0.4f, kNone, 0.f, -3.f}, {kNone, 0.5f, 0.3f, 0.f}};
-      c.specials = {{'q', 0, 0, 3, 1, kNaN},       {'q', 0, 1, 290, 63, -kInfinity}, {'k', 0, 0, 70, 9, kInfinity},
-                    {'k', 0, 0, 75, 9, kNaN},      {'v', 0, 0, 400, 12, kInfinity},  {'v', 0, 0, 499, 0, kNaN}};
+      c.specials = {{'q', 0, 0, 3, 1, kNaN},  {'q', 0, 1, 290, 63, -kInfinity}, {'k', 0, 0, 70, 9, kInfinity},
+                    {'k', 0, 0, 75, 9, kNaN}, {'v', 0, 0, 400, 12, kInfinity},  {'v', 0, 0, 499, 0, kNaN}};
       add(c);
       c.name = "not finite, past the length";
       c.key_lengths = {72};
@@ -368,7 +305,9 @@ CudaCase RandomCudaCase(uint64_t seed, bool exact) {
   s.query_heads = s.key_heads * (percent(30) ? within(2, 3) : 1);
   s.query_length = within(1, 300);
   s.key_length = within(1, 600);
-  const auto width = [&] { return percent(20) ? within(1, 256) : percent(50) ? within(1, 40) : percent(50) ? 64 : 128; };
+  const auto width = [&] {
+    return percent(20) ? within(1, 256) : percent(50) ? within(1, 40) : percent(50) ? 64 : 128;
+  };
   s.head_dim = width();
   s.value_dim = percent(60) ? s.head_dim : width();
   c.causal = percent(40);
@@ -377,7 +316,8 @@ CudaCase RandomCudaCase(uint64_t seed, bool exact) {
   if (percent(20)) c.keep_keys = {0, within(1, s.key_length)};
   if (percent(20)) c.keep_queries = {s.query_length / 2, s.query_length};
   if (percent(15)) c.window = within(0, 3);
-  for (int64_t b = 0; percent(100) && b < s.batch && seed % 4 == 0; ++b) c.key_lengths.push_back(within(0, s.key_length));
+  for (int64_t b = 0; percent(100) && b < s.batch && seed % 4 == 0; ++b)
+    c.key_lengths.push_back(within(0, s.key_length));
   for (int64_t h = 0; h < s.query_heads && seed % 5 != 0; ++h) {
     HeadParameters head;
     if (percent(60)) head.topk = share();
@@ -410,6 +350,47 @@ CudaCase RandomCudaCase(uint64_t seed, bool exact) {
   return random;
 }
 
+std::string CheckScores(Backend& backend, const std::string& kernel) {
+  std::ostringstream out;
+  constexpr int64_t kDims[][2] = {{64, 64}, {40, 33}, {128, 128}, {100, 72}, {200, 256}, {256, 256}};
+  for (const auto& [head_dim, value_dim] : kDims) {
+    for (const DType dtype : kDTypes) {
+      Case c{
+          .name = "scores", .mode = Mode::kDense8, .dtype = dtype, .shape = {2, 2, 1, 300, 200, head_dim, value_dim}};
+      c.key_lengths = {200, 77};
+      c.recipe = {.seed = static_cast<uint64_t>(head_dim), .outliers = true};
+      const Problem problem(c);
+      const Shape& s = c.shape;
+      reference::Trace trace;
+      problem.RunReference(CudaArithmetic(kernel), &trace);
+      const int64_t pitch = s.key_blocks() * kKeyBlock, rows = s.query_blocks() * kQueryBlock;
+      std::vector<int32_t> scores(static_cast<size_t>(s.batch * s.query_heads * rows * pitch), INT32_MIN);
+      RunOnBackend(backend, problem, kernel, Layout::kContiguous, [&](const std::vector<cuda::LaunchStep>& steps) {
+        const Buffer memory = CopyOf(backend, scores);
+        backend.RunScores(steps.back(), static_cast<int32_t*>(memory.data()));
+        memory.Read(scores.data());
+      });
+      int64_t wrong = 0, compared = 0;
+      for (int64_t bh = 0; bh < s.batch * s.query_heads; ++bh) {
+        const int64_t batch = bh / s.query_heads, keys = c.key_lengths[static_cast<size_t>(batch)];
+        const int64_t key_head = batch * s.key_heads + bh % s.query_heads / (s.query_heads / s.key_heads);
+        for (int64_t i = 0; i < s.query_length; ++i) {
+          const int8_t* q = &trace.query8[static_cast<size_t>((bh * s.query_length + i) * head_dim)];
+          for (int64_t j = 0; j < keys; ++j) {
+            const int8_t* k = &trace.key8[static_cast<size_t>((key_head * s.key_length + j) * head_dim)];
+            int32_t product = 0;
+            for (int64_t d = 0; d < head_dim; ++d) product += q[d] * k[d];
+            wrong += scores[static_cast<size_t>((bh * rows + i) * pitch + j)] != product;
+            ++compared;
+          }
+        }
+      }
+      if (wrong > 0) out << Describe(c) << ": " << wrong << " of " << compared << " INT32 scores differ\n";
+    }
+  }
+  return out.str();
+}
+
 std::string CheckErrorBounds(Backend& backend, const std::string& kernel) {
   std::ostringstream out;
   const bool exact = kernel == "cuda_exact", coarse = kernel == "cuda_e4m3";
@@ -421,7 +402,8 @@ std::string CheckErrorBounds(Backend& backend, const std::string& kernel) {
         c.heads = {{1.f, kNone, 0.f, 0.f}};
         Problem problem(c);
         FillWithGaussians(problem, 3, outliers);
-        const Result truth = Truth(problem, std::vector<uint8_t>(2 * 16, 1)), got = RunOnBackend(backend, problem, kernel);
+        const Result truth = Truth(problem, std::vector<uint8_t>(2 * 16, 1)),
+                     got = RunOnBackend(backend, problem, kernel);
         const double rounding = dtype == DType::kFloat32 ? 1e-5 : dtype == DType::kBFloat16 ? 3e-3 : 5e-4;
         const double bound = exact ? rounding : (coarse ? 0.05 : 0.03) + (outliers > 0 ? 0.01 : 0);
         const double error = RelativeL1(got.o, truth.o), lse_error = RelativeL1(got.lse, truth.lse);

@@ -14,6 +14,7 @@
 #include "attention/cuda/launch.h"
 #include "tests/attention/cuda/gpu_bench.h"
 #include "tests/attention/cuda/gpu_cases.h"
+#include "tests/attention/cuda/gpu_scores.h"
 
 namespace attention::test {
 namespace {
@@ -24,9 +25,13 @@ void Check(cudaError_t status) {
 
 class Gpu : public Backend {
  public:
-  explicit Gpu(cuda::Device device) : device_(std::move(device)) { Check(cudaStreamCreate(&stream_)); }
+  explicit Gpu(cuda::Device device, bool fills_scratch = true)
+      : device_(std::move(device)), fills_scratch_(fills_scratch) {
+    Check(cudaStreamCreate(&stream_));
+  }
   ~Gpu() override { cudaStreamDestroy(stream_); }
   cuda::Device device() const override { return device_; }
+  bool FillsScratch() const override { return fills_scratch_; }
   void* Allocate(size_t bytes) override {
     void* memory = nullptr;
     Check(cudaMalloc(&memory, bytes + 1));
@@ -44,9 +49,14 @@ class Gpu : public Backend {
     cuda::Launch(call, choice, device_, scratch, stream_);
     Check(cudaStreamSynchronize(stream_));
   }
+  void RunScores(const cuda::LaunchStep& step, int32_t* scores) override {
+    LaunchScores(step, scores, stream_);
+    Check(cudaStreamSynchronize(stream_));
+  }
 
  private:
   cuda::Device device_;
+  bool fills_scratch_;
   cudaStream_t stream_ = nullptr;
 };
 
@@ -57,7 +67,7 @@ int RunCases(const cuda::Device& device, const std::string& kernel, const std::v
   std::atomic<int> failures{0};
   std::mutex printing;
   const auto work = [&] {
-    Gpu gpu(device);
+    Gpu gpu(device, compare);
     for (size_t n = next++; n < cases.size(); n = next++) {
       std::string difference;
       try {
@@ -84,18 +94,24 @@ int RunCases(const cuda::Device& device, const std::string& kernel, const std::v
   return failures;
 }
 
+// Whether the device can run the kernel; else says why not.
+bool Runs(const cuda::Device& device, const std::string& kernel) {
+  try {
+    const Mode mode = kernel == "cuda_exact" ? Mode::kSpargeExact : Mode::kSparge;
+    cuda::ChooseKernel(kernel, mode, DType::kFloat32, {1, 1, 1, 1, 1, 64, 64}, device);
+    return true;
+  } catch (const std::exception& error) {
+    std::printf("%-10s not run: %s\n", kernel.c_str(), error.what());
+    return false;
+  }
+}
+
 int CheckKernels(const cuda::Device& device, int threads, int random_cases) {
   int all_failures = 0;
   for (const std::string& kernel : cuda::KernelNames()) {
     const auto start = std::chrono::steady_clock::now();
     const bool exact = kernel == "cuda_exact";
-    try {
-      cuda::ChooseKernel(kernel, exact ? Mode::kSpargeExact : Mode::kSparge, DType::kFloat32, {1, 1, 1, 1, 1, 64, 64},
-                         device);
-    } catch (const std::exception& error) {
-      std::printf("%-10s not run: %s\n", kernel.c_str(), error.what());
-      continue;
-    }
+    if (!Runs(device, kernel)) continue;
     std::vector<CudaCase> cases = CudaCases(exact);
     for (int seed = 0; seed < random_cases; ++seed) {
       cases.push_back(RandomCudaCase(static_cast<uint64_t>(seed) + 1, exact));
@@ -105,6 +121,11 @@ int CheckKernels(const cuda::Device& device, int threads, int random_cases) {
     const std::string bounds = CheckErrorBounds(gpu, kernel);
     if (!bounds.empty()) {
       std::printf("FAILED %s error bounds: %s", kernel.c_str(), bounds.c_str());
+      ++failures;
+    }
+    const std::string scores = exact ? "" : CheckScores(gpu, kernel);
+    if (!scores.empty()) {
+      std::printf("FAILED %s INT32 scores: %s", kernel.c_str(), scores.c_str());
       ++failures;
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -129,15 +150,19 @@ int Main(int argc, char** argv) {
     return CheckKernels(device, number(3, static_cast<int>(std::thread::hardware_concurrency())), number(2, 300)) ? 1
                                                                                                                   : 0;
   }
-  if (command == "once") {  // every case once, no comparison: for compute-sanitizer
+  // Every STEP-th case once, no comparison, scratch as it was allocated: for compute-sanitizer.
+  if (command == "once") {
+    int all_failures = 0;
     for (const std::string& kernel : cuda::KernelNames()) {
+      if (!Runs(device, kernel)) continue;
       std::vector<CudaCase> cases = CudaCases(kernel == "cuda_exact"), some;
       const size_t step = static_cast<size_t>(number(2, 1));
       for (size_t n = 0; n < cases.size(); n += step) some.push_back(cases[n]);
       const int failures = RunCases(device, kernel, some, 1, false);
       std::printf("%s: %zu cases ran, %d failed\n", kernel.c_str(), some.size(), failures);
+      all_failures += failures;
     }
-    return 0;
+    return all_failures > 0;
   }
   if (command == "bench") return Bench(device, std::vector<std::string>(argv + 2, argv + argc));
   std::puts("usage: gpu_check check [RANDOM_CASES [THREADS]] | once [STEP] | bench [FLAGS]");

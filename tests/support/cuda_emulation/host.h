@@ -21,8 +21,11 @@ namespace attention::cuda::ptx {
 namespace emulation = ::cuda_emulation;
 inline emulation::Block& Here() { return emulation::Block::Current(); }
 
+inline constexpr int kCompiledFor = 0;
+
 // ---- Where this thread is ----
 inline int ThreadIndex() { return static_cast<int>(Here().thread()); }
+inline int FreshThreadIndex() { return ThreadIndex(); }
 inline int BlockThreads() { return static_cast<int>(Here().shape().block.x); }
 inline int64_t BlockX() { return Here().block_index().x; }
 inline int64_t BlockY() { return Here().block_index().y; }
