@@ -252,6 +252,7 @@ at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
 
   CallResults unasked;
   CallResults& results = ctx.results ? *ctx.results : unasked;
+  if (ctx.tap && !ctx.results) ctx.tap->Wants(ctx, unasked);
   results = {results.want_lse, results.want_block_map, results.want_counts};
   at::Tensor counts;
   CallClock clock(q.device());

@@ -69,10 +69,11 @@ DType FileType(at::ScalarType type) {
 
 class AttentionAudit::Tap : public attention::CallTap {
  public:
-  explicit Tap(Places places) : places_(std::move(places)) {}
+  explicit Tap(std::optional<Places> places) : places_(std::move(places)) {}
 
   void Seen(const SeenCall& call) override {
-    if (!IsLookedAt(call, places_)) return;
+    const bool asked = also_.count(call.ctx.step) > 0 && IsLookedAt(call, {});
+    if (!asked && !(places_ && IsLookedAt(call, *places_))) return;
     AuditedCall audited;
     audited.step = call.ctx.step;
     audited.layer = call.ctx.layer;
@@ -87,14 +88,21 @@ class AttentionAudit::Tap : public attention::CallTap {
     audited.skipping = RelativeL1(exact, dense, dense);
     audited.eight_bit = RelativeL1(call.o, exact, dense);
     audited.dense8 = RelativeL1(Again(call, "dense8", /*float32=*/false), dense, dense);
+    // A step that runs again replaces what it did before.
+    std::erase_if(calls_, [&](const AuditedCall& c) {
+      return c.step == audited.step && c.layer == audited.layer && c.kind == audited.kind && c.pass == audited.pass;
+    });
     calls_.push_back(std::move(audited));
   }
 
-  Places places_;
+  std::optional<Places> places_;
+  std::set<int64_t> also_;
   std::vector<AuditedCall> calls_;
 };
 
 AttentionAudit::AttentionAudit(Places places) : tap_(std::make_unique<Tap>(std::move(places))) {}
+AttentionAudit::AttentionAudit() : tap_(std::make_unique<Tap>(std::nullopt)) {}
+void AttentionAudit::Also(int64_t step) { tap_->also_.insert(step); }
 AttentionAudit::~AttentionAudit() = default;
 AttentionAudit::AttentionAudit(AttentionAudit&&) noexcept = default;
 attention::CallTap* AttentionAudit::tap() { return tap_.get(); }
@@ -151,6 +159,9 @@ int64_t AttentionDump::files() const { return tap_->files_; }
 
 class AttentionTaps::Tap : public attention::CallTap {
  public:
+  void Wants(const AttentionContext& ctx, attention::CallResults& results) override {
+    for (attention::CallTap* tap : taps_) tap->Wants(ctx, results);
+  }
   void Seen(const SeenCall& call) override {
     for (attention::CallTap* tap : taps_) tap->Seen(call);
   }

@@ -39,9 +39,11 @@ struct AuditedCall {
 class AttentionAudit {
  public:
   explicit AttentionAudit(Places places);
+  AttentionAudit();  // of nothing, until Also
   ~AttentionAudit();
   AttentionAudit(AttentionAudit&&) noexcept;
   attention::CallTap* tap();
+  void Also(int64_t step);  // every layer of a step that has not begun
   const std::vector<AuditedCall>& calls() const;
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 #include "attention/stats.h"
 #include "pipeline/attention_settings.h"
 #include "pipeline/host_tensor.h"
+#include "pipeline/preview.h"
 #include "pipeline/progress.h"
 
 namespace attention {
@@ -43,6 +45,17 @@ struct FamilyDefaults {
   double guidance = 5.0, fps = 16.0;
 };
 
+// Sizes from which the memory that a render takes follows (memory_estimate.h).
+struct MemoryFacts {
+  int64_t text_dim = 0, text_ffn = 0, text_heads = 0;  // of the text encoder
+  int64_t dim = 0, ffn = 0, latent_channels = 0;       // of the DiT
+  std::array<int64_t, 3> patch = {1, 1, 1};            // of latent pixels (t, h, w) a token
+  int64_t temporal_factor = 1, spatial_factor = 1;     // frames and pixels a latent pixel
+  // Of the VAE's decoder: the frames that it makes at a time; numbers of its widest layer for a pixel of the clip; and
+  // those that it keeps from one chunk to the next.
+  int64_t chunk_frames = 1, decoder_width = 0, decoder_kept = 0;
+};
+
 struct ModelInfo {
   std::string path;            // absolute, no trailing slash
   std::string pipeline_class;  // "WanPipeline"
@@ -55,6 +68,7 @@ struct ModelInfo {
   std::string scheduler;                                // "unipc" or "euler": what the folder asks for
   int64_t num_layers = 0, num_heads = 0, head_dim = 0;  // of the DiT
   int64_t max_sequence_length_limit = 0;                // 0: none
+  MemoryFacts memory;
 };
 
 // Reads a diffusers folder's configs and weight headers, no weights. Throws Error{kInvalidInput} with every missing,
@@ -67,6 +81,18 @@ struct RuntimeOptions {
   std::string dtype = "auto";   // auto, float32, bfloat16, float16
   int threads = 0;              // 0: libtorch's choice
 };
+
+// Where it runs.
+struct Machine {
+  bool cuda = false;
+  int64_t element_bytes = 4;     // of the model's dtype: 4 or 2
+  int64_t base_bytes = 0;        // of host memory: the program without a model
+  int64_t host_available = 0;    // that may still be taken; 0: unknown
+  int64_t device_available = 0;  // of the CUDA device; 0: unknown
+};
+
+// Whether clips are decoded in tiles: `auto` where memory is too short for the whole picture.
+enum class VAETiling { kAuto, kOn, kOff };
 
 struct StageSeconds {
   double load = 0, encode_prompt = 0, denoise = 0, decode = 0;
@@ -97,10 +123,14 @@ struct DenoiseState {
 class DenoiseControl {
  public:
   using TakeState = std::function<DenoiseState()>;
+  using TakePreview = std::function<PreviewFrames()>;
   virtual ~DenoiseControl() = default;
   // Before step `step` (from 0); `state` may be called where a step is done. It may wait, and it may throw to end the
   // render. What it returns is the attention from this step on; the order of the tokens stays. None: as before.
   virtual std::optional<AttentionSettings> BeforeStep(int64_t step, const TakeState& state) = 0;
+  // Step `step` (from 0) is done. `preview` shows the estimate of the whole clip that the step made, and costs what it
+  // does; null unless the request has `preview` and latent_rgb() is known.
+  virtual void AfterStep(int64_t /*step*/, const TakePreview& /*preview*/) {}
   // The render was cancelled, `state().step` steps are whole. Not called where none is.
   virtual void Cancelled(const TakeState& state) = 0;
 };
@@ -116,6 +146,7 @@ struct Request {
   attention::CallTap* attention_tap = nullptr;  // sees every attention call of the DiT; null: nobody
   const DenoiseState* start = nullptr;          // null: from noise; else the bits are those of never having stopped
   DenoiseControl* control = nullptr;            // null: nobody
+  bool preview = false;                         // the control may look at the clip after each step; changes no bit
 };
 
 // What a text encoder is asked for.
@@ -141,8 +172,9 @@ class Pipeline {
   virtual ~Pipeline() = default;
 
   virtual const ModelInfo& info() const = 0;
-  virtual std::string device_name() const = 0;  // "cpu", "cuda:0"
-  virtual std::string dtype_name() const = 0;   // of the DiT's products: "bfloat16", …
+  virtual Machine machine() const { return {}; }  // what models it has loaded counts as available
+  virtual std::string device_name() const = 0;    // "cpu", "cuda:0"
+  virtual std::string dtype_name() const = 0;     // of the DiT's products: "bfloat16", …
 
   // A render begins: seconds() and attention_stats() count from here, from what an earlier part of it took and did.
   virtual void StartRender(const StageSeconds& seconds, const attention::StatsRecorder& attention) = 0;
@@ -154,15 +186,27 @@ class Pipeline {
   // Prompt to latents; requests may differ in anything, attention included, without loading again. A step whose latents
   // are not finite though not all of its attention was dense is run again, dense. Throws Error{kCancelled} within one
   // DiT block of Progress::Cancel, Error{kNonFinite} with the step, Error{kInvalidInput} or Error{kUnsupported} for
-  // what the model cannot do or a start that is not of this request, before it loads anything.
+  // what the model cannot do or a start that is not of this request, before it loads anything; Error{kOutOfMemory}
+  // where what it needs is not there.
   virtual Denoised Denoise(const Request& request, Progress& progress) = 0;
 
   // Latents [C, T, h, w] to frames [F, H, W, 3] in 0…1 (RGB). Throws Error{kCancelled} within one VAE chunk,
-  // Error{kInvalidInput} when the shape is not one of this model's, Error{kNonFinite}.
+  // Error{kInvalidInput} when the shape is not one of this model's, Error{kNonFinite}, Error{kOutOfMemory}.
   virtual HostTensor Decode(const HostTensor& latents, Progress& progress) = 0;
+
+  // How Decode goes about it from now on, and what people should know of the last one: that it went in tiles because
+  // memory was short; "" otherwise.
+  virtual void set_vae_tiling(VAETiling /*tiling*/) {}
+  virtual std::string decode_notice() const { return ""; }
 
   // Frames [F, H, W, 3] in 0…1 to the normalised latents that Decode takes (the mode of the VAE's posterior).
   virtual HostTensor Encode(const HostTensor& frames, Progress& progress) = 0;
+
+  // How this model's latents look; null: not known. A Denoise with `preview` finds out by encoding a pattern of colours
+  // where memory allows it, the first Decode after it better, by least squares on its own frames. What is set is
+  // ignored where it has another shape.
+  virtual std::shared_ptr<const LatentRGB> latent_rgb() const { return nullptr; }
+  virtual void set_latent_rgb(std::shared_ptr<const LatentRGB> /*map*/) {}
 
   virtual const StageSeconds& seconds() const = 0;  // accumulated since Open or StartRender
   // Of the last Denoise, and what was encoded or decoded since. Within a Denoise it grows step by step.

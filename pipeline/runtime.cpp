@@ -4,18 +4,15 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/headeronly/version.h>
-
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <limits>
-#include <vector>
 
 #include "attention/base/error.h"
+#include "pipeline/memory_available.h"
+#include "pipeline/memory_estimate.h"
 #include "pipeline/version.h"
 
 namespace pipeline {
@@ -61,13 +58,6 @@ c10::ScalarType ChooseDType(const std::string& name, c10::Device device) {
   return device.is_cuda() || CpuHasBF16() ? c10::kBFloat16 : c10::kFloat;
 }
 
-// The number in a file such as memory.max; −1 where there is none ("max", no file).
-int64_t ReadNumber(const std::string& path) {
-  std::ifstream in(path);
-  int64_t value = -1;
-  return in >> value ? value : -1;
-}
-
 }  // namespace
 
 Runtime Runtime::Choose(const RuntimeOptions& options) {
@@ -91,57 +81,34 @@ std::string Runtime::dtype_name() const {
   }
 }
 
-namespace {
-
-// What a cgroup leaves of its limit, if it has one; files in the page cache make room when they must.
-int64_t LeftByCgroup(const std::string& folder) {
-  const int64_t limit = ReadNumber(folder + "/memory.max"), used = ReadNumber(folder + "/memory.current");
-  if (limit < 0 || used < 0) return std::numeric_limits<int64_t>::max();
-  int64_t cached = 0;
-  std::ifstream stat(folder + "/memory.stat");
-  std::string key;
-  for (int64_t value = 0; stat >> key >> value;) {
-    if (key == "inactive_file" || key == "active_file") cached += value;
+int64_t AvailableDeviceBytes(c10::Device device) {
+  if (!device.is_cuda()) return 0;
+  try {
+    c10::DeviceAllocator* allocator = at::getDeviceAllocator(device.type());
+    const c10::CachingDeviceAllocator::DeviceStats stats = allocator->getDeviceStats(device.index());
+    const int64_t held = stats.reserved_bytes[0].current - stats.allocated_bytes[0].current;
+    return static_cast<int64_t>(allocator->getMemoryInfo(device.index()).first) + held;
+  } catch (const c10::Error&) {
+    return 0;
   }
-  return std::max(limit - used + cached, int64_t{0});
 }
 
-// This process's cgroup (v2) and those around it.
-std::vector<std::string> Cgroups() {
-  const std::string root = "/sys/fs/cgroup";
-  std::vector<std::string> folders = {root};
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    if (line.rfind("0::/", 0) != 0) continue;
-    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/')))
-      folders.push_back(root + path);
-  }
-  return folders;
+Machine MachineOf(const Runtime& runtime) {
+  constexpr int64_t kMostProgram = 250 << 20;  // what more is resident is a model, or clips that are shown
+  Machine machine;
+  machine.cuda = runtime.device.is_cuda();
+  machine.element_bytes = static_cast<int64_t>(c10::elementSize(runtime.dtype));
+  const int64_t resident = ResidentMemoryBytes(), available = AvailableMemoryBytes();
+  machine.base_bytes = std::min(resident, kMostProgram);
+  if (available > 0) machine.host_available = available + resident - machine.base_bytes;
+  machine.device_available = AvailableDeviceBytes(runtime.device);
+  return machine;
 }
 
-// What RLIMIT_AS leaves.
-int64_t LeftByAddressSpace() {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::numeric_limits<int64_t>::max();
-  int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  return std::max(static_cast<int64_t>(limit.rlim_cur) - pages * sysconf(_SC_PAGESIZE), int64_t{0});
-}
-
-}  // namespace
-
-int64_t AvailableMemoryBytes() {
-  int64_t available = 0;
-  std::ifstream meminfo("/proc/meminfo");
-  for (std::string key, unit; meminfo >> key;) {
-    int64_t kib = 0;
-    meminfo >> kib;
-    std::getline(meminfo, unit);
-    if (key == "MemAvailable:") available = kib * 1024;
-  }
-  if (available == 0) return 0;
-  for (const std::string& folder : Cgroups()) available = std::min(available, LeftByCgroup(folder));
-  return std::max(std::min(available, LeftByAddressSpace()), int64_t{1});
+Machine LookAtMachine(const RuntimeOptions& options) {
+  RuntimeOptions asked = options;
+  asked.threads = 0;  // nothing is set here
+  return MachineOf(Runtime::Choose(asked));
 }
 
 RuntimeFeatures DetectRuntime() {

@@ -23,8 +23,10 @@ struct Runtime {
   std::string dtype_name() const;
 };
 
-// Memory that a program may still take without swapping: MemAvailable, and what its cgroups and RLIMIT_AS leave. 0
-// where unknown.
-int64_t AvailableMemoryBytes();
+// Of a CUDA device: what is free, and what libtorch holds unused. 0 where unknown, and on the CPU.
+int64_t AvailableDeviceBytes(c10::Device device);
+
+// What a memory estimate has to know of it, with what is available now.
+Machine MachineOf(const Runtime& runtime);
 
 }  // namespace pipeline

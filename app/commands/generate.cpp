@@ -270,7 +270,7 @@ int RunGenerate(const std::vector<std::string>& args) {
   LookRequest looks = LooksOf(prepared);
   try {
     const auto pipeline = pipeline::Pipeline::Open(job.model.path, RuntimeOptionsOf(job.settings));
-    observer.set_stats(&pipeline->attention_stats());
+    observer.set_stats(&pipeline->attention_stats(), &pipeline->seconds());
     RunOptions options;
     options.looks = {looks.audit ? &*looks.audit : nullptr, looks.dump ? &*looks.dump : nullptr};
     const nlohmann::json sidecar =

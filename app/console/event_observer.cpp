@@ -8,9 +8,15 @@ namespace app {
 
 using nlohmann::json;
 
-void EventObserver::set_stats(const attention::StatsRecorder* stats) {
+void EventObserver::set_stats(const attention::StatsRecorder* stats, const pipeline::StageSeconds* seconds) {
   const std::lock_guard lock(mutex_);
   stats_ = stats;
+  seconds_ = seconds;
+}
+
+void EventObserver::set_step_extra(std::function<json(int64_t)> extra) {
+  const std::lock_guard lock(mutex_);
+  step_extra_ = std::move(extra);
 }
 
 void EventObserver::set_result(json result) {
@@ -74,7 +80,17 @@ void EventObserver::SendStats(int64_t step) {
     if (calls[calls_sent_].step == step) layers.push_back(CallJSON(calls[calls_sent_]));
   }
   if (layers.empty()) return;
-  SendLocked({{"event", "stats"}, {"step", step}, {"sparsity", stats_->sparsity()}, {"layers", std::move(layers)}});
+  json event = {{"event", "stats"},
+                {"step", step},
+                {"sparsity", stats_->sparsity()},
+                {"seconds", seconds_->steps.empty() ? json(nullptr) : json(seconds_->steps.back())},
+                {"attention_seconds", stats_->seconds() - attention_sent_s_},
+                {"kernels", stats_->calls_by_kernel()},
+                {"fallbacks", FallbacksJSON(*stats_, step)},
+                {"layers", std::move(layers)}};
+  attention_sent_s_ = stats_->seconds();
+  if (step_extra_) event.update(step_extra_(step));
+  SendLocked(std::move(event));
 }
 
 void EventObserver::Update(pipeline::Stage stage, int64_t done, int64_t total) {
@@ -105,7 +121,13 @@ void EventObserver::Update(pipeline::Stage stage, int64_t done, int64_t total) {
   }
   if (denoises && stats_ != nullptr) event["sparsity"] = stats_->sparsity();
   SendLocked(std::move(event));
-  if (denoises && done > 0 && stats_ != nullptr) SendStats(done - 1);
+  if (!denoises || stats_ == nullptr) return;
+  if (begins) {  // where the steps begin: what was before is of none
+    calls_sent_ = stats_->denoising_calls().size();
+    attention_sent_s_ = stats_->seconds();
+  } else {
+    SendStats(done - 1);
+  }
 }
 
 }  // namespace app

@@ -21,8 +21,9 @@ class EventObserver : public JobObserver {
   void set_id(nlohmann::json id) { id_ = std::move(id); }
   // What `done` says besides.
   void set_result(nlohmann::json result);
-  // From when it is known: `stats` events, and sparsity in `progress`. Null ends it.
-  void set_stats(const attention::StatsRecorder* stats);
+  // From when they are known: `stats` events, and sparsity in `progress`. Null ends it.
+  void set_stats(const attention::StatsRecorder* stats, const pipeline::StageSeconds* seconds);
+  void set_step_extra(std::function<nlohmann::json(int64_t step)> extra) override;  // for `stats`
 
   void Update(pipeline::Stage stage, int64_t done, int64_t total) override;
   void Started(const Job& job) override;
@@ -43,7 +44,10 @@ class EventObserver : public JobObserver {
   Sink sink_;
   nlohmann::json result_ = nlohmann::json::object();
   const attention::StatsRecorder* stats_ = nullptr;
+  const pipeline::StageSeconds* seconds_ = nullptr;
+  std::function<nlohmann::json(int64_t)> step_extra_;
   size_t calls_sent_ = 0;
+  double attention_sent_s_ = 0;  // of attention so far
   bool in_stage_ = false;
   pipeline::Stage stage_ = pipeline::Stage::kLoadTextEncoder;
   int64_t first_done_ = 0, last_done_ = 0, last_total_ = 0;

@@ -132,7 +132,7 @@ void ConsoleObserver::Say(const std::string& line) {
 void ConsoleObserver::Started(const Job& job) {
   if (events_) {
     events_->set_id(job.names.name);
-    events_->set_stats(stats_);
+    events_->set_stats(stats_, seconds_);
     events_->Started(job);
   }
   if (log_ != nullptr) log_->Line("started " + job.hash + " " + CanonicalJSON(job.settings.ToJSON()));

@@ -42,8 +42,11 @@ class ConsoleObserver : public JobObserver {
   ConsoleObserver(ProgressStyle style, LogFile* log);
   ~ConsoleObserver() override;
 
-  // From when it is known: sparsity so far, in the bar and in events.
-  void set_stats(const attention::StatsRecorder* stats) { stats_ = stats; }
+  // From when they are known: sparsity so far, in the bar and in events; times in events.
+  void set_stats(const attention::StatsRecorder* stats, const pipeline::StageSeconds* seconds) {
+    stats_ = stats;
+    seconds_ = seconds;
+  }
 
   void Update(pipeline::Stage stage, int64_t done, int64_t total) override;
   void Started(const Job& job) override;
@@ -65,6 +68,7 @@ class ConsoleObserver : public JobObserver {
   ProgressStyle style_;
   LogFile* log_;
   const attention::StatsRecorder* stats_ = nullptr;
+  const pipeline::StageSeconds* seconds_ = nullptr;
   std::optional<EventObserver> events_;  // of kJSON
   pipeline::Stage stage_ = pipeline::Stage::kLoadTextEncoder;
   bool in_stage_ = false;

@@ -9,6 +9,10 @@
 
 #include "app/job/attention.h"
 #include "app/job/files.h"
+#include "app/job/latent_rgb_cache.h"
+#include "app/job/live_looks.h"
+#include "app/job/memory.h"
+#include "app/job/preview_budget.h"
 #include "app/job/sidecar.h"
 #include "attention/base/atomic_file.h"
 #include "pipeline/media/media.h"
@@ -97,8 +101,13 @@ namespace {
 // Leaves checkpoints while a job denoises, and lets changes of its attention in.
 class Keeper : public pipeline::DenoiseControl {
  public:
-  Keeper(Job& job, LiveJob* live, JobObserver& observer)
-      : job_(job), live_(live), observer_(observer), interval_s_(60 * job.settings.Number("checkpoint_minutes")) {}
+  Keeper(Job& job, LiveJob* live, LiveLooks* looks, JobObserver& observer, const pipeline::StageSeconds& seconds)
+      : job_(job),
+        live_(live),
+        looks_(looks),
+        observer_(observer),
+        seconds_(seconds),
+        interval_s_(60 * job.settings.Number("checkpoint_minutes")) {}
 
   std::optional<pipeline::AttentionSettings> BeforeStep(int64_t step, const TakeState& state) override {
     if (step > 0 && interval_s_ > 0 && SecondsSince(last_) >= interval_s_) Keep(state);
@@ -106,7 +115,13 @@ class Keeper : public pipeline::DenoiseControl {
     live_->PauseIfAsked([&] {
       if (step > 0) Keep(state);
     });
+    looks_->BeforeStep(step);
     return Changed(step);
+  }
+
+  void AfterStep(int64_t step, const TakePreview& preview) override {
+    if (live_ != nullptr) looks_->AfterStep(step);
+    if (preview) Show(step, preview);
   }
 
   void Cancelled(const TakeState& state) override {
@@ -114,6 +129,19 @@ class Keeper : public pipeline::DenoiseControl {
   }
 
  private:
+  void Show(int64_t step, const TakePreview& preview) {
+    steps_s_ += seconds_.steps.empty() ? 0 : seconds_.steps.back();
+    if (!previews_ || !budget_.Allows(steps_s_)) return;
+    const Clock::time_point start = Clock::now();
+    try {
+      live_->Preview(step, preview());
+    } catch (const base::Error& error) {
+      previews_ = false;
+      observer_.Notice(base::StrCat("no more previews: ", error.what()));
+    }
+    budget_.Spend(SecondsSince(start));
+  }
+
   // A checkpoint that cannot be written is no reason to stop.
   void Keep(const TakeState& state) {
     last_ = Clock::now();
@@ -155,9 +183,14 @@ class Keeper : public pipeline::DenoiseControl {
 
   Job& job_;
   LiveJob* live_;
+  LiveLooks* looks_;  // not null where live_ is not
   JobObserver& observer_;
+  const pipeline::StageSeconds& seconds_;
   double interval_s_;
   Clock::time_point last_ = Clock::now();
+  PreviewBudget budget_{kPreviewShare};
+  double steps_s_ = 0;  // that the steps since the start took
+  bool previews_ = true;
 };
 
 // What an earlier render of the same job left, if it can be used.
@@ -175,6 +208,27 @@ std::optional<KeptLatents> EarlierPart(const Job& job, const RunOptions& options
   }
 }
 
+// How a model's latents look is known from one render to the next.
+class LookKeeper {
+ public:
+  LookKeeper(pipeline::Pipeline& pipeline, const std::string& model_hash, bool wanted)
+      : pipeline_(pipeline), model_hash_(model_hash), wanted_(wanted) {
+    if (!wanted_) return;
+    if (!pipeline_.latent_rgb()) pipeline_.set_latent_rgb(ReadLatentRGB(model_hash_));
+    before_ = pipeline_.latent_rgb();
+  }
+  void Keep() const {
+    const auto now = pipeline_.latent_rgb();
+    if (wanted_ && now && now != before_) WriteLatentRGB(model_hash_, *now);
+  }
+
+ private:
+  pipeline::Pipeline& pipeline_;
+  const std::string model_hash_;
+  const bool wanted_;
+  std::shared_ptr<const pipeline::LatentRGB> before_;
+};
+
 double Sum(const pipeline::StageSeconds& s) { return s.load + s.encode_prompt + s.denoise + s.decode; }
 
 // One render on its way to frames.
@@ -187,6 +241,7 @@ class Render {
   }
 
   Rendered Run(const KeptLatents* kept) {
+    LookKeeper look(pipeline_, out_.job.model_hash, options_.live != nullptr && options_.live->WantsPreview());
     std::optional<KeptLatents> earlier;
     if (kept == nullptr) earlier = EarlierPart(out_.job, options_, observer_);
     if (earlier) kept = &*earlier;
@@ -202,20 +257,34 @@ class Render {
     } else {
       Denoise(kept != nullptr ? &*kept->checkpoint : nullptr, earlier.has_value());
     }
+    const std::string tiling = out_.job.settings.TextOr("vae_tiling", "auto");
+    pipeline_.set_vae_tiling(tiling == "on"    ? pipeline::VAETiling::kOn
+                             : tiling == "off" ? pipeline::VAETiling::kOff
+                                               : pipeline::VAETiling::kAuto);
     out_.frames = pipeline_.Decode(out_.latents, observer_);
+    if (const std::string notice = pipeline_.decode_notice(); !notice.empty()) observer_.Notice(notice);
+    look.Keep();
     CheckFrames(out_.job, out_.frames, observer_);
     observer_.ThrowIfCancelled();
     out_.record.seconds = pipeline_.seconds();
     out_.record.attention = pipeline_.attention_stats();
     out_.device = pipeline_.device_name();
     out_.dtype = pipeline_.dtype_name();
-    if (options_.looks.audit != nullptr) out_.audit = AuditRecord(options_.looks.audit->calls());
+    out_.audit = Audit();
     out_.seconds = before + SecondsSince(start_);
     out_.peak_memory_bytes = PeakMemoryBytes();
     return std::move(out_);
   }
 
  private:
+  // What was asked for before the render and on the way. Null: nothing.
+  nlohmann::json Audit() const {
+    std::vector<pipeline::AuditedCall> calls;
+    if (options_.looks.audit != nullptr) calls = options_.looks.audit->calls();
+    if (looks_) calls.insert(calls.end(), looks_->audited().begin(), looks_->audited().end());
+    return options_.looks.audit == nullptr && calls.empty() ? nlohmann::json() : AuditRecord(calls);
+  }
+
   void TakeWhole(const KeptLatents& kept, bool found) {
     if (found) observer_.Notice("the latents of this job are there already: " + kept.path);
     out_.latents = kept.latents;
@@ -227,11 +296,13 @@ class Render {
     pipeline::AttentionTaps taps;
     if (options_.looks.audit != nullptr) taps.Add(options_.looks.audit->tap());
     if (options_.looks.dump != nullptr) taps.Add(options_.looks.dump->tap());
-    Keeper keeper(out_.job, options_.live, observer_);
+    if (options_.live != nullptr) looks_.emplace(options_.live, observer_, taps);
+    Keeper keeper(out_.job, options_.live, looks_ ? &*looks_ : nullptr, observer_, pipeline_.seconds());
     pipeline::Request request = RequestOf(job);
     request.attention_tap = taps.tap();
     request.control = &keeper;
     request.start = start;
+    request.preview = options_.live != nullptr && options_.live->WantsPreview();
     if (start != nullptr) {
       observer_.Notice(base::StrCat("going on after step ", start->step, " of ", request.num_steps, ", from ",
                                     found ? job.files.checkpoint : job.from_latents));
@@ -257,6 +328,7 @@ class Render {
   JobObserver& observer_;
   const RunOptions& options_;
   const Clock::time_point start_ = Clock::now();
+  std::optional<LiveLooks> looks_;
   Rendered out_;
 };
 
@@ -267,7 +339,15 @@ Rendered RenderJob(const Job& job, pipeline::Pipeline& pipeline, const KeptLaten
   ForgetPeakMemory();
   observer.Started(job);
   for (const std::string& notice : job.notices) observer.Notice(notice);
-  return Render(job, pipeline, observer, options).Run(kept);
+  try {
+    return Render(job, pipeline, observer, options).Run(kept);
+  } catch (const base::Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory) throw;
+    const JobMemory memory = MemoryOf([&](std::string_view key) -> const Value& { return job.settings.at(key); },
+                                      pipeline.info(), pipeline.machine(), kept != nullptr && !kept->checkpoint);
+    const std::string text = MemoryText(memory);
+    throw base::Error(error.code(), error.what() + (text.empty() ? "" : "; the job " + text));
+  }
 }
 
 nlohmann::json WriteRendered(const Rendered& rendered, JobObserver& observer) {

@@ -23,6 +23,8 @@ class JobObserver : public pipeline::Progress {
   virtual void Done(const Job& job, double seconds) = 0;
   // `cause` is "cancelled", "invalid_input", "io", …; nothing follows.
   virtual void Failed(const std::string& cause, const std::string& message) = 0;
+  // Asked, when a step of the denoising is done, for what else there is to say of it; null: nothing.
+  virtual void set_step_extra(std::function<nlohmann::json(int64_t step)> /*extra*/) {}
 };
 
 // Who looks into a render's attention; null: nobody.
@@ -41,7 +43,20 @@ class LiveJob {
   virtual void RuleHolds(int64_t step, const Value& rule, const std::string& hash) = 0;
   // Returns at once unless the job is to pause; then calls `checkpoint`, and returns when it may go on or is cancelled.
   virtual void PauseIfAsked(const std::function<void()>& checkpoint) = 0;
+  // Whether somebody looks at the clip while it is denoised; then Preview is called after steps, as often as its cost
+  // stays below kPreviewShare of them. What it throws ends the previews, with a notice.
+  virtual bool WantsPreview() { return false; }
+  virtual void Preview(int64_t /*step*/, const pipeline::PreviewFrames& /*frames*/) {}
+  // Where the block maps of each step go; empty: nowhere. At most kMostMapBytes of them.
+  virtual std::string MapsFolder() { return ""; }
+  // Whether the step that is to begin is audited, in every layer; then Audited is called after it, with the sidecar's
+  // `audit` of that step.
+  virtual bool TakeAudit(int64_t /*step*/) { return false; }
+  virtual void Audited(int64_t /*step*/, const nlohmann::json& /*audit*/) {}
 };
+
+inline constexpr double kPreviewShare = 0.02;
+inline constexpr int64_t kMostMapBytes = int64_t{256} << 20;
 
 struct RunOptions {
   Looks looks;

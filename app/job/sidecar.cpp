@@ -30,11 +30,10 @@ json CallJSON(const attention::CallRecord& call) {
           {"ms_predict", Rounded(call.predict_seconds * 1e6, 1) / 1e3}};
 }
 
-json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas, double seconds) {
-  json kernels = json::object();
-  for (const auto& [name, calls] : stats.calls_by_kernel()) kernels[name] = calls;
+json FallbacksJSON(const attention::StatsRecorder& stats, std::optional<int64_t> step) {
   json fallbacks = json::array();
   for (const attention::Fallback& fallback : stats.fallbacks()) {
+    if (step && fallback.step != *step) continue;
     fallbacks.push_back({{"step", fallback.step},
                          {"layer", fallback.layer},
                          {"kind", attention::KindName(fallback.kind)},
@@ -42,6 +41,12 @@ json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<do
                          {"reason", fallback.reason},
                          {"calls", fallback.calls}});
   }
+  return fallbacks;
+}
+
+json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas, double seconds) {
+  json kernels = json::object();
+  for (const auto& [name, calls] : stats.calls_by_kernel()) kernels[name] = calls;
   json redone = json::array();
   for (const attention::Redo& redo : stats.redone()) {
     redone.push_back(
@@ -61,7 +66,7 @@ json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<do
   }
   const double share = seconds > 0 ? std::min(1.0, stats.seconds() / seconds) : 0;
   return {{"kernels", kernels},
-          {"fallbacks", fallbacks},
+          {"fallbacks", FallbacksJSON(stats)},
           {"redone", redone},
           {"sparsity", stats.sparsity()},
           {"share_of_time", Rounded(share * 1e4, 1) / 1e4},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/job/run.h"
 #include "pipeline/attention_looks.h"
@@ -19,6 +20,9 @@ nlohmann::json MakeSidecar(const Rendered& rendered, const RunTimes& times);
 // `sigmas`: one a step; `seconds` of the stages that attention is a part of.
 nlohmann::json AttentionRecord(const attention::StatsRecorder& stats, const std::vector<double>& sigmas,
                                double seconds);
+
+// Its part `fallbacks`; of one step, or all.
+nlohmann::json FallbacksJSON(const attention::StatsRecorder& stats, std::optional<int64_t> step = std::nullopt);
 
 // One call of it.
 nlohmann::json CallJSON(const attention::CallRecord& call);

@@ -12,6 +12,25 @@ bool LiveControl::Set(const Value& rule) {
   return true;
 }
 
+bool LiveControl::Audit() {
+  const std::lock_guard lock(mutex_);
+  audit_ = !closed_;
+  return audit_;
+}
+
+bool LiveControl::TakeAudit(int64_t step) {
+  const std::lock_guard lock(mutex_);
+  closed_ = step == last_step_;
+  return std::exchange(audit_, false);
+}
+
+void LiveControl::Audited(int64_t step, const nlohmann::json& audit) {
+  nlohmann::json event = audit;
+  event["event"] = "audit";
+  event["step"] = step;
+  events_->Send(std::move(event));
+}
+
 void LiveControl::Pause(bool paused) {
   const std::lock_guard lock(mutex_);
   paused_ = paused;
@@ -26,6 +45,17 @@ std::vector<Value> LiveControl::TakeRules(int64_t step) {
 
 void LiveControl::RuleHolds(int64_t step, const Value& rule, const std::string& hash) {
   events_->Send({{"event", "set"}, {"step", step}, {"rule", rule}, {"hash", hash}});
+}
+
+void LiveControl::Preview(int64_t step, const pipeline::PreviewFrames& frames) {
+  const std::string path = previews_->Write(frames);
+  events_->Send({{"event", "preview"},
+                 {"step", step},
+                 {"path", path},
+                 {"width", frames.width},
+                 {"height", frames.height},
+                 {"frames", frames.frames},
+                 {"format", "rgb24"}});
 }
 
 void LiveControl::PauseIfAsked(const std::function<void()>& checkpoint) {

@@ -44,7 +44,7 @@ bool IsTexts(const json& list) {
 void ReadRender(const json& command, RenderCommand& render, ErrorList& errors) {
   CheckKeys(command,
             {"id", "cmd", "settings", "name", "variant", "index", "from_latents", "hash", "outputs", "write", "replace",
-             "fresh", "prompts_ahead"},
+             "fresh", "preview", "maps", "prompts_ahead"},
             errors);
   Read(command, "name", &json::is_string, "text", render.name, errors);
   Read(command, "variant", &json::is_string, "text", render.variant, errors);
@@ -53,6 +53,8 @@ void ReadRender(const json& command, RenderCommand& render, ErrorList& errors) {
   Read(command, "hash", &json::is_string, "text", render.hash, errors);
   Read(command, "replace", &json::is_boolean, "true or false", render.replace, errors);
   Read(command, "fresh", &json::is_boolean, "true or false", render.fresh, errors);
+  Read(command, "maps", &json::is_string, "a folder", render.maps, errors);
+  Read(command, "preview", &json::is_boolean, "true or false", render.preview, errors);
   for (const auto& [key, list] : {std::pair("outputs", &render.outputs), std::pair("write", &render.write)}) {
     if (!command.contains(key)) continue;
     if (IsTexts(command[key])) {
@@ -112,9 +114,10 @@ WorkerCommand ParseCommand(const std::string& line, json& id) {
   WorkerCommand command;
   if (parsed.contains("id")) id = command.id = parsed["id"];
   const bool has_cmd = parsed.contains("cmd") && parsed["cmd"].is_string();
-  base::Check(has_cmd, ErrorCode::kInvalidInput, "a command has \"cmd\": render, set, pause, resume, cancel or quit");
+  base::Check(has_cmd, ErrorCode::kInvalidInput,
+              "a command has \"cmd\": render, set, audit, pause, resume, cancel or quit");
   command.cmd = parsed["cmd"].get<std::string>();
-  const std::vector<std::string> commands = {"render", "set", "pause", "resume", "cancel", "quit"};
+  const std::vector<std::string> commands = {"render", "set", "audit", "pause", "resume", "cancel", "quit"};
   base::Check(std::find(commands.begin(), commands.end(), command.cmd) != commands.end(), ErrorCode::kInvalidInput,
               "unknown cmd ", Quoted(command.cmd), DidYouMean(command.cmd, commands),
               "; there are: ", Join(commands, ", "));

@@ -22,12 +22,14 @@ struct RenderCommand {
   std::vector<std::string> write;    // which of them to write; empty: all
   bool replace = false;              // files that are there
   bool fresh = false;                // no going on from checkpoints
+  bool preview = false;              // show the clip while it is denoised
+  std::string maps;                  // folder for the block maps of each step; empty: none
   std::vector<std::pair<std::string, int64_t>> prompts_ahead;  // of later jobs: text, max_sequence_length
 };
 
 struct WorkerCommand {
   nlohmann::json id;  // text or number; null only for `quit`
-  std::string cmd;    // render, set, pause, resume, cancel, quit
+  std::string cmd;    // render, set, audit, pause, resume, cancel, quit
   RenderCommand render;
   Value rule;  // of `set`: {layers, settings of attention by their last names}
 };

@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "app/settings/text.h"
+#include "app/worker/preview_files.h"
 #include "attention/base/error.h"
 
 extern char** environ;
@@ -90,6 +91,7 @@ Session::~Session() {
     kill(pid_, SIGKILL);
     kill(pid_, SIGCONT);
     waitpid(pid_, nullptr, 0);
+    RemovePreviewsOf(pid_);
   }
   CloseFd(in_);
   CloseFd(out_);
@@ -291,6 +293,7 @@ json Session::DeathOf(int status) const {
 }
 
 void Session::Died(int status, int64_t peak_memory_bytes) {
+  RemovePreviewsOf(pid_);
   pid_ = -1;
   CloseFd(in_);
   CloseFd(out_);

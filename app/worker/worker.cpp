@@ -34,7 +34,7 @@ constexpr size_t kMostLine = 16 << 20;
 
 // A job from its command to its end.
 struct Task {
-  Task(json task_id, RenderCommand render, EventWriter& out)
+  Task(json task_id, RenderCommand render, EventWriter& out, PreviewFiles& previews)
       : id(std::move(task_id)),
         command(std::move(render)),
         events(id,
@@ -42,7 +42,7 @@ struct Task {
                  out.Write(event);
                  if (out.broken()) events.Cancel();  // nobody wants to know
                }),
-        live(&events) {}
+        live(&events, command.preview ? &previews : nullptr, command.maps) {}
 
   void Cancel() {
     commanded = true;
@@ -202,7 +202,7 @@ class Server {
     TaskPtr task = Find(command.id);
     if (command.cmd == "render") {
       base::Check(task == nullptr, ErrorCode::kInvalidInput, "there is a job with id ", command.id.dump(), " already");
-      task = std::make_shared<Task>(command.id, std::move(command.render), out_);
+      task = std::make_shared<Task>(command.id, std::move(command.render), out_, previews_);
       const std::lock_guard lock(mutex_);
       base::Check(!stopping_, ErrorCode::kInvalidInput, "the worker is about to end");
       tasks_.push_back(task);
@@ -214,6 +214,8 @@ class Server {
                 " is waiting or running");
     if (command.cmd == "set") {
       base::Check(task->live.Set(command.rule), ErrorCode::kInvalidInput, "set: the last step has begun");
+    } else if (command.cmd == "audit") {
+      base::Check(task->live.Audit(), ErrorCode::kInvalidInput, "audit: the last step has begun");
     } else if (command.cmd == "cancel") {
       CancelTask(task);
     } else {
@@ -311,22 +313,28 @@ class Server {
       for (const auto& [text, length] : task->command.prompts_ahead) ahead.push_back({text, length});
       pipeline.WillNeed(std::move(ahead));
       task->live.set_last_step(job.settings.Int("steps") - 1);
-      task->events.set_stats(&pipeline.attention_stats());
+      task->events.set_stats(&pipeline.attention_stats(), &pipeline.seconds());
       RunOptions options;
       options.live = &task->live;
       options.fresh = task->command.fresh;
       options.outputs = task->command.write;
       Rendered rendered = RenderJob(job, pipeline, kept ? &*kept : nullptr, task->events, options);
-      task->events.set_stats(nullptr);
+      EndLooks(*task);
       writer_.Add(task, std::move(rendered));
       return true;
     } catch (...) {
-      task->events.set_stats(nullptr);
+      EndLooks(*task);
       const Failure failure = Report(*task);
       if (failure.code == ErrorCode::kCancelled && !task->commanded) signalled_ = true;
       if (failure.code == ErrorCode::kOutOfMemory || failure.code == ErrorCode::kDevice) models_.Close();
       return false;
     }
+  }
+
+  // Nobody sees into the job from now on.
+  void EndLooks(Task& task) {
+    task.events.set_stats(nullptr, nullptr);
+    previews_.Remove();
   }
 
   Job Prepare(const RenderCommand& command, std::optional<KeptLatents>& kept) {
@@ -365,6 +373,7 @@ class Server {
   const WorkerOptions options_;
   EventWriter out_;
   Models models_;
+  PreviewFiles previews_;  // of the job that renders
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<TaskPtr> queue_;  // to be rendered

@@ -179,6 +179,19 @@ WanFolder WanFolder::Open(const std::string& model_dir) {
   info.num_layers = t.num_layers;
   info.num_heads = t.num_heads;
   info.head_dim = t.head_dim;
+  const WanVAEConfig::DecoderSizes decoder = v.decoder_sizes();
+  info.memory = {.text_dim = folder.text_encoder.d_model,
+                 .text_ffn = folder.text_encoder.d_ff,
+                 .text_heads = folder.text_encoder.num_heads,
+                 .dim = t.dim(),
+                 .ffn = t.ffn_dim,
+                 .latent_channels = t.in_channels,
+                 .patch = {t.patch_size[0], t.patch_size[1], t.patch_size[2]},
+                 .temporal_factor = v.scale_factor_temporal,
+                 .spatial_factor = v.scale_factor_spatial,
+                 .chunk_frames = v.temporal_factor(),
+                 .decoder_width = decoder.width,
+                 .decoder_kept = decoder.kept};
   return folder;
 }
 

@@ -23,8 +23,14 @@ FlowEulerSampler::FlowEulerSampler(const SamplerConfig& config, int64_t num_step
 
 at::Tensor FlowEulerSampler::Step(const at::Tensor& velocity, const at::Tensor& sample) {
   const at::Tensor dt = sigmas_[step_ + 1] - sigmas_[step_];
+  last_sample_ = sample;
+  last_velocity_ = velocity;
   ++step_;
   return (sample.to(at::kFloat) + dt * velocity).to(velocity.scalar_type());
+}
+
+at::Tensor FlowEulerSampler::Estimate() const {
+  return last_sample_.to(at::kFloat) - sigmas_[step_ - 1] * last_velocity_.to(at::kFloat);
 }
 
 }  // namespace pipeline

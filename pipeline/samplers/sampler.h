@@ -42,6 +42,9 @@ class Sampler {
   // One step: velocity and sample of one shape → the sample at the next sigma. Called num_steps() times.
   virtual at::Tensor Step(const at::Tensor& velocity, const at::Tensor& sample) = 0;
 
+  // The whole clip as the last Step saw it, sample − σ·velocity. After a Step.
+  virtual at::Tensor Estimate() const = 0;
+
   // A copy in the same state, to go back to.
   virtual std::unique_ptr<Sampler> Clone() const = 0;
 

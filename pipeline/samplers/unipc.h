@@ -12,6 +12,7 @@ class UniPCSampler : public Sampler {
  public:
   UniPCSampler(const SamplerConfig& config, int64_t num_steps, at::Device device);
   at::Tensor Step(const at::Tensor& velocity, const at::Tensor& sample) override;
+  at::Tensor Estimate() const override { return x0_.back(); }
   std::unique_ptr<Sampler> Clone() const override { return std::make_unique<UniPCSampler>(*this); }
   // "last_sample" and "x0_0", "x0_1", …, the oldest first.
   std::map<std::string, at::Tensor> State() const override;

@@ -26,6 +26,19 @@ struct WanVAEConfig {
   static WanVAEConfig Parse(Config& config);
   // What the layers do, whatever the scale factors in the config say.
   int64_t spatial_factor() const { return int64_t{1} << (dim_mult.size() - 1); }
+  int64_t temporal_factor() const;
+  // Of the decoder, for a pixel of the clip: numbers of its widest tensor, and those that its causal convolutions keep
+  // from chunk to chunk.
+  struct DecoderSizes {
+    int64_t width, kept;
+  };
+  DecoderSizes decoder_sizes() const;
+  // Of a tiled decode, in latent pixels; and whether latents of this size are more than one tile.
+  struct TileSize {
+    int64_t side, stride;
+  };
+  TileSize tiles() const;
+  bool WouldTile(int64_t height, int64_t width) const;
 };
 
 // diffusers' AutoencoderKLWan of the Wan 2.1 kind (models/autoencoders/autoencoder_kl_wan.py, 0.42). Frames go through
@@ -37,7 +50,10 @@ class WanVAE {
 
   // Normalised latents [1, z, t, h, w] (any float dtype) → frames [1, 3, F, H, W] in −1…1 in the VAE's dtype.
   // Throws Error{kCancelled} between chunks.
-  at::Tensor Decode(const at::Tensor& latents, const attention::AttentionContext& ctx, Progress& progress) const;
+  // `tiled`: in tiles of 256 x 256 pixels, where the clip is larger, which takes less memory, more time, and gives
+  // frames that differ a little (wan_vae_tiles.cpp).
+  at::Tensor Decode(const at::Tensor& latents, const attention::AttentionContext& ctx, Progress& progress,
+                    bool tiled = false) const;
 
   // Frames [1, 3, F, H, W] in −1…1 → the posterior's mean as normalised latents [1, z, t, h, w].
   at::Tensor Encode(const at::Tensor& frames, const attention::AttentionContext& ctx, Progress& progress) const;
@@ -49,6 +65,15 @@ class WanVAE {
   at::ScalarType dtype() const;
 
  private:
+  // Latent frames done, of a decode.
+  struct Count {
+    int64_t done, total;
+    Progress* progress;
+  };
+  // Of the VAE's own latents [1, z, t, h, w], frames not yet clamped.
+  at::Tensor DecodeFrames(const at::Tensor& z, const attention::AttentionContext& ctx, Count& count) const;
+  at::Tensor DecodeTiles(const at::Tensor& z, const attention::AttentionContext& ctx, Progress& progress) const;
+
   WanVAEConfig config_;
   std::unique_ptr<wan_vae::Encoder> encoder_;
   std::unique_ptr<wan_vae::Decoder> decoder_;

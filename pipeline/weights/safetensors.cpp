@@ -11,7 +11,10 @@
 #include <bit>
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "attention/base/atomic_file.h"
@@ -307,8 +310,11 @@ HostTensor SafetensorsFile::ReadFloat(const std::string& name) const {
   return out;
 }
 
-void WriteTensors(const std::string& path, std::vector<TensorData> tensors,
-                  const std::map<std::string, std::string>& metadata) {
+namespace {
+
+// The bytes of a file, piece by piece.
+void Serialise(std::vector<TensorData> tensors, const std::map<std::string, std::string>& metadata,
+               const std::function<void(const void*, size_t)>& write) {
   std::stable_sort(tensors.begin(), tensors.end(),
                    [](const TensorData& a, const TensorData& b) { return DTypeBytes(a.dtype) > DTypeBytes(b.dtype); });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
@@ -327,11 +333,32 @@ void WriteTensors(const std::string& path, std::vector<TensorData> tensors,
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data are aligned
   const uint64_t header_bytes = text.size();
 
+  write(&header_bytes, 8);
+  write(text.data(), text.size());
+  for (size_t i = 0; i < tensors.size(); ++i) write(tensors[i].data, bytes[i]);
+}
+
+}  // namespace
+
+void WriteTensors(const std::string& path, std::vector<TensorData> tensors,
+                  const std::map<std::string, std::string>& metadata) {
   base::AtomicFile file(path);
-  file.Write(&header_bytes, 8);
-  file.Write(text.data(), text.size());
-  for (size_t i = 0; i < tensors.size(); ++i) file.Write(tensors[i].data, bytes[i]);
+  Serialise(std::move(tensors), metadata, [&](const void* data, size_t bytes) { file.Write(data, bytes); });
   file.Commit();
+}
+
+void WriteTensorsUnsynced(const std::string& path, std::vector<TensorData> tensors,
+                          const std::map<std::string, std::string>& metadata) {
+  const std::string aside = path + ".part";
+  std::ofstream file(aside, std::ios::binary | std::ios::trunc);
+  Serialise(std::move(tensors), metadata, [&](const void* data, size_t bytes) {
+    file.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+  });
+  file.close();
+  const bool renamed = file.good() && std::rename(aside.c_str(), path.c_str()) == 0;
+  const int why = errno;
+  if (!renamed) std::remove(aside.c_str());
+  Check(renamed, ErrorCode::kIo, "cannot write ", path, ": ", std::strerror(why));
 }
 
 void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, const HostTensor*>>& tensors,

@@ -89,7 +89,11 @@ struct TensorData {
 void WriteTensors(const std::string& path, std::vector<TensorData> tensors,
                   const std::map<std::string, std::string>& metadata);
 
-// The same for float32 tensors.
+// The same for what nobody keeps: not synced.
+void WriteTensorsUnsynced(const std::string& path, std::vector<TensorData> tensors,
+                          const std::map<std::string, std::string>& metadata);
+
+// WriteTensors for float32 tensors.
 void WriteSafetensors(const std::string& path, const std::vector<std::pair<std::string, const HostTensor*>>& tensors,
                       const std::map<std::string, std::string>& metadata);
 

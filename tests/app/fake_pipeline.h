@@ -59,6 +59,7 @@ class FakePipeline : public pipeline::Pipeline {
     requests.push_back(request);
     pipeline::Denoised denoised;
     const int64_t first = request.start == nullptr ? 0 : request.start->step;
+    starts.push_back(first);
     stats_ = request.start == nullptr ? attention::StatsRecorder() : request.start->attention;
     for (int64_t step = 0; step < first; ++step) denoised.sigmas.push_back(1.0 - 0.5 * static_cast<double>(step));
     progress.Update(pipeline::Stage::kDenoise, first, request.num_steps);
@@ -125,7 +126,8 @@ class FakePipeline : public pipeline::Pipeline {
   const pipeline::StageSeconds& seconds() const override { return seconds_; }
   const attention::StatsRecorder& attention_stats() const override { return stats_; }
 
-  std::vector<pipeline::Request> requests;
+  std::vector<pipeline::Request> requests;  // their `start` may be gone
+  std::vector<int64_t> starts;              // the step that each began with
   std::function<void(int64_t)> on_step;
   std::function<void()> on_decode;
 

@@ -147,7 +147,7 @@ TEST_F(RunTest, GoesOnFromItsCheckpoint) {
   FakePipeline fresh(model_), again(model_), rest(model_);
   stop_at(2, first, fresh);
   stop_at(3, second, again);  // stopped once more
-  EXPECT_EQ(again.requests[0].start->step, 2);
+  EXPECT_EQ(again.starts[0], 2);
   const Job once_more = Prepare({Path("a.mp4")}, flags);  // it is no other's file
   const nlohmann::json sidecar = RunJob(once_more, rest, nullptr, observer_);
   EXPECT_EQ(rest.attention_stats().denoising_calls().size(), 4u);

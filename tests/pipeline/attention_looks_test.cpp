@@ -4,10 +4,12 @@
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 
 #include "attention/attention.h"
 #include "attention/base/error.h"
+#include "pipeline/attention_maps.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/weights/safetensors.h"
 #include "tests/support/golden.h"
@@ -115,6 +117,109 @@ TEST(AttentionDump, FilesHoldTheCall) {
   EXPECT_TRUE(at::equal(results.lse, read("lse")));
   EXPECT_EQ(file->tensors().at("block_map").shape, results.block_map.sizes().vec());
   EXPECT_EQ(file->metadata().at("mode"), "sparge");
+}
+
+TEST(AttentionAudit, OfStepsThatAreAskedForOnTheWay) {
+  pipeline::AttentionAudit audit;
+  audit.Also(1);
+  const pipeline::Denoised seen = Render(Settings("sparge", 0.4), audit.tap());
+  pipeline::AttentionAudit whole({{1}, {}});
+  Render(Settings("sparge", 0.4), whole.tap());
+  ASSERT_FALSE(audit.calls().empty());
+  ASSERT_EQ(audit.calls().size(), whole.calls().size());
+  for (size_t i = 0; i < whole.calls().size(); ++i) EXPECT_EQ(audit.calls()[i].total, whole.calls()[i].total);
+  EXPECT_EQ(Render(Settings("sparge", 0.4), nullptr).latents.data, seen.latents.data);
+}
+
+// Writes after each step, as a worker does.
+class WriteMaps : public attention::CallTap {
+ public:
+  explicit WriteMaps(pipeline::AttentionMaps* maps) : maps_(maps) {}
+  void Wants(const attention::AttentionContext& ctx, attention::CallResults& results) override {
+    if (ctx.step >= 0 && ctx.step != step_) Flush(ctx.step);
+    maps_->tap()->Wants(ctx, results);
+  }
+  void Seen(const attention::SeenCall& call) override { maps_->tap()->Seen(call); }
+  void Flush(int64_t next) {
+    for (const auto& map : maps_->Write(step_)) written.push_back(map);
+    step_ = next;
+  }
+  std::vector<pipeline::AttentionMaps::Written> written;
+
+ private:
+  pipeline::AttentionMaps* maps_;
+  int64_t step_ = -1;
+};
+
+TEST(AttentionMaps, AreThoseOfTheDumpAndChangeNothing) {
+  const test::Scratch scratch;
+  for (const char* mode : {"sparge", "dense"}) {
+    pipeline::AttentionMaps maps(scratch / "maps", 1 << 20);
+    WriteMaps writer(&maps);
+    const pipeline::Denoised seen = Render(Settings(mode, 0.4), &writer);
+    writer.Flush(-1);
+    EXPECT_EQ(maps.error(), "");
+    EXPECT_EQ(Render(Settings(mode, 0.4), nullptr).latents.data, seen.latents.data);
+    pipeline::AttentionDump dump(scratch / "dump", {"map"}, {});
+    Render(Settings(mode, 0.4), dump.tap());
+    ASSERT_EQ(static_cast<int64_t>(writer.written.size()), dump.files());
+    for (const auto& map : writer.written) {
+      std::string name = map.path.substr(map.path.rfind('/'));
+      const auto ours = pipeline::SafetensorsFile::Open(map.path);
+      const auto theirs = pipeline::SafetensorsFile::Open(scratch / "dump" + name);
+      EXPECT_EQ(ours->metadata(), theirs->metadata());
+      ASSERT_EQ(ours->tensors().count("block_map"), theirs->tensors().count("block_map"));
+      if (ours->tensors().count("block_map") == 0) continue;
+      EXPECT_EQ(ours->tensors().at("block_map").shape, theirs->tensors().at("block_map").shape);
+      EXPECT_EQ(test::ReadFile(map.path), test::ReadFile(scratch / "dump" + name));
+    }
+  }
+}
+
+TEST(AttentionMaps, KeepTheNewestWithinTheirCap) {
+  const test::Scratch scratch;
+  const auto names = [&] {
+    std::set<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(scratch / "maps"))
+      found.insert(entry.path().filename());
+    return found;
+  };
+  size_t a_step = 0;
+  {
+    pipeline::AttentionMaps maps(scratch / "maps", 1 << 20);
+    WriteMaps writer(&maps);
+    Render(Settings("sparge", 0.4), &writer);
+    writer.Flush(-1);
+    a_step = writer.written.size() / 3;
+    EXPECT_EQ(names().size(), 3 * a_step);
+  }
+  std::filesystem::remove_all(scratch / "maps");
+  pipeline::AttentionMaps maps(scratch / "maps", static_cast<int64_t>(a_step) * 2 * 530);  // two steps
+  WriteMaps writer(&maps);
+  Render(Settings("sparge", 0.4), &writer);
+  writer.Flush(-1);
+  EXPECT_EQ(writer.written.size(), 3 * a_step);
+  EXPECT_EQ(names().size(), 2 * a_step);
+  EXPECT_EQ(names().count("s0_l0_cond.safetensors"), 0u);
+  EXPECT_EQ(names().count("s2_l0_cond.safetensors"), 1u);
+  std::filesystem::remove_all(scratch / "maps");
+  pipeline::AttentionMaps small(scratch / "maps", 600);
+  WriteMaps one(&small);
+  Render(Settings("sparge", 0.4), &one);
+  one.Flush(-1);
+  EXPECT_EQ(one.written.size(), 3u) << "of each step what fits";
+  EXPECT_EQ(names().size(), 1u);
+}
+
+TEST(AttentionMaps, ADiskErrorEndsThemOnly) {
+  const test::Scratch scratch;
+  test::WriteFile(scratch / "file", "x");
+  pipeline::AttentionMaps maps(scratch / "file/maps", 1 << 20);
+  WriteMaps writer(&maps);
+  Render(Settings("sparge", 0.4), &writer);
+  writer.Flush(-1);
+  EXPECT_TRUE(writer.written.empty());
+  EXPECT_NE(maps.error().find("file/maps"), std::string::npos) << maps.error();
 }
 
 TEST(AttentionDump, AFolderThatCannotBeMadeIsAnError) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <new>
 #include <numeric>
 
 #include "attention/base/error.h"
@@ -95,6 +96,58 @@ TEST(WanPipeline, EncodeUndoesDecodeInShape) {
   EXPECT_EQ(pipe->Encode(frames, progress).shape, (std::vector<int64_t>{16, 2, 4, 6}));
   frames.shape = {5, 33, 48, 3};
   EXPECT_THROW(pipe->Encode(frames, progress), base::Error);
+}
+
+// Latents of more than one tile: 280 x 280 px.
+HostTensor LargeLatents() {
+  HostTensor latents{{12, 2, 70, 70}, {}};
+  latents.data.resize(static_cast<size_t>(latents.numel()));
+  for (size_t i = 0; i < latents.data.size(); ++i) latents.data[i] = std::sin(static_cast<float>(i) * 0.37f);
+  return latents;
+}
+
+TEST(WanPipeline, TilesWhereItIsAskedFor) {
+  const auto pipe = Open(test::OpenGoldenPipeline("unipc_patch_t").folder);
+  pipeline::NoProgress progress;
+  const HostTensor latents = LargeLatents();
+  const HostTensor whole = pipe->Decode(latents, progress);
+  EXPECT_EQ(pipe->decode_notice(), "") << "there is room for the whole picture";
+  pipe->set_vae_tiling(pipeline::VAETiling::kOff);
+  EXPECT_EQ(pipe->Decode(latents, progress).data, whole.data);
+  pipe->set_vae_tiling(pipeline::VAETiling::kOn);
+  const HostTensor tiled = pipe->Decode(latents, progress);
+  EXPECT_EQ(pipe->decode_notice(), "");
+  EXPECT_EQ(tiled.shape, whole.shape);
+  EXPECT_NE(tiled.data, whole.data);
+  HostTensor small = latents;
+  small.shape = {12, 2, 7, 7};
+  small.data.resize(static_cast<size_t>(small.numel()));
+  const HostTensor small_tiled = pipe->Decode(small, progress);
+  pipe->set_vae_tiling(pipeline::VAETiling::kOff);
+  EXPECT_EQ(pipe->Decode(small, progress).data, small_tiled.data);
+}
+
+TEST(WanPipeline, TilesAfterRunningOutOfMemory) {
+  class FullAtTheFirstChunk : public pipeline::NoProgress {
+   public:
+    void Update(pipeline::Stage stage, int64_t done, int64_t total) override {
+      if (stage != pipeline::Stage::kDecode) return;
+      if (total == 2 && done == 1) throw std::bad_alloc();
+      last = done;
+    }
+    int64_t last = 0;
+  } progress;
+  const HostTensor latents = LargeLatents();
+  const auto pipe = Open(test::OpenGoldenPipeline("unipc_patch_t").folder);
+  const HostTensor retried = pipe->Decode(latents, progress);
+  EXPECT_NE(pipe->decode_notice().find("ran out of memory"), std::string::npos);
+  EXPECT_EQ(progress.last, 8) << "2 x 2 tiles of 2 latent frames";
+  pipe->set_vae_tiling(pipeline::VAETiling::kOn);
+  pipeline::NoProgress quiet;
+  EXPECT_EQ(pipe->Decode(latents, quiet).data, retried.data);
+  EXPECT_EQ(pipe->decode_notice(), "");
+  pipe->set_vae_tiling(pipeline::VAETiling::kOff);
+  EXPECT_THROW(pipe->Decode(latents, progress), std::bad_alloc);
 }
 
 TEST(WanPipeline, CancelsWithinAStep) {

@@ -23,7 +23,7 @@ std::string ErrorOf(const std::string& line) {
 TEST(Protocol, Render) {
   json id;
   const WorkerCommand command = ParseCommand(
-      R"({"id":"x","cmd":"render","name":"n","index":3,"hash":"h","replace":true,"outputs":["/a.mp4"],"write":["/a.mp4"],
+      R"({"id":"x","cmd":"render","name":"n","index":3,"hash":"h","replace":true,"preview":true,"maps":"m","outputs":["/a.mp4"],"write":["/a.mp4"],
       "settings":{"model":"toybox","attention":{"topk":0.5},"attention.mode":"sparge","out":["a.mp4"]},
       "prompts_ahead":[["a red ball",512]]})",
       id);
@@ -34,6 +34,8 @@ TEST(Protocol, Render) {
   EXPECT_EQ(command.render.index, 3);
   EXPECT_TRUE(command.render.replace);
   EXPECT_FALSE(command.render.fresh);
+  EXPECT_TRUE(command.render.preview);
+  EXPECT_EQ(command.render.maps, "m");
   EXPECT_EQ(command.render.write.size(), 1u);
   EXPECT_EQ(command.render.prompts_ahead[0].second, 512);
 }
@@ -68,6 +70,10 @@ TEST(Protocol, BadLines) {
     EXPECT_NE(all.find(part), std::string::npos) << part << " in " << all;
   }
   EXPECT_EQ(ErrorOf(R"({"cmd":"quit"})"), "");
+  EXPECT_EQ(ErrorOf(R"({"id":1,"cmd":"audit"})"), "");
+  EXPECT_NE(ErrorOf(R"({"id":1,"cmd":"audit","steps":[1]})").find("unknown key 'steps'"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"id":1,"cmd":"render","settings":{},"maps":true})").find("maps: expected a folder"),
+            std::string::npos);
 }
 
 TEST(Protocol, LinesInPieces) {

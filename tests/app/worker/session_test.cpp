@@ -121,6 +121,50 @@ TEST_F(SessionTest, OutOfMemory) {
   EXPECT_EQ(Until(session, "done")["id"], "small");
 }
 
+// Where memory is too short for the whole picture, `auto` decodes in tiles and says so; without tiles the job fails,
+// and says what would help.
+TEST_F(SessionTest, TilesWhereMemoryIsShort) {
+  SessionOptions options = Options();
+  const json small = {{"model", std::string(SPARGE_SOURCE_DIR) + "/assets/toybox"},
+                      {"dtype", "bfloat16"},
+                      {"width", 64},
+                      {"height", 64},
+                      {"threads", 1}};
+  long enough = 0;
+  {
+    Session probe(options);
+    probe.Send(Command("probe", 1, small));
+    Until(probe, "done");
+    enough = PeakAddressSpace(probe.pid());
+  }
+  // The whole picture takes 1.2 GB, in tiles 0.6 GB.
+  std::ofstream(Path("limited")) << "#!/bin/sh\nulimit -v " << (enough + (650L << 20)) / 1024 << "\nexec "
+                                 << options.program << " \"$@\"\n";
+  std::filesystem::permissions(Path("limited"), std::filesystem::perms::owner_all);
+  options.program = Path("limited");
+  Session session(options);
+  json large = small;
+  large.update({{"width", 384}, {"height", 384}, {"vae_tiling", "off"}});
+  session.Send(Command("off", 1, large));
+  const json failed = Until(session, "failed");
+  EXPECT_EQ(failed["error"]["cause"], "out_of_memory") << failed;
+  const std::string message = failed["error"]["message"];
+  for (const char* part : {"decoding needs about ", " GB are available: turn vae_tiling on", "vae_tiling: on, or "}) {
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
+  }
+  large["vae_tiling"] = "auto";
+  session.Send(Command("auto", 1, large));
+  // It is under way in tiles, 2 x 2 of 2 latent frames: the rest takes long.
+  bool tiles = false;
+  const json ended = Until(session, "failed", [&](const json& event) {
+    if (tiles || event["event"] != "progress" || event["stage"] != "decode" || event["step"] == 0) return;
+    tiles = event["total"] == 8;
+    session.Send({{"id", "auto"}, {"cmd", "cancel"}});
+  });
+  EXPECT_EQ(ended["status"], "cancelled") << ended;
+  EXPECT_TRUE(tiles);
+}
+
 TEST_F(SessionTest, AProgramThatIsNotThere) {
   SessionOptions options;
   options.program = Path("nothing");

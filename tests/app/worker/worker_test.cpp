@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "app/worker/protocol.h"
+#include "app/worker/session.h"
 #include "pipeline/weights/safetensors.h"
 #include "tests/app/command_fixture.h"
 
@@ -110,6 +112,130 @@ TEST_F(WorkerTest, RendersWhatIsAskedForAndEnds) {
   // The weights were loaded once.
   EXPECT_FALSE(Of(1, "progress")[0]["stage"] == "denoise");
   for (const json& event : Of("two", "progress")) EXPECT_NE(event["stage"], "load transformer");
+}
+
+// Previews are whole when they are announced, gone at the end, and change nothing.
+TEST_F(WorkerTest, PreviewsAndStatsOfEachStep) {
+  setenv("XDG_CACHE_HOME", Path("cache").c_str(), 1);
+  setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1);
+  json watched = RenderLine(1, Small({{"out", "a.safetensors"}, {"steps", 6}, {"width", 64}, {"height", 64}}));
+  watched["preview"] = true;
+  json again = watched;
+  again["id"] = 2;
+  again["settings"]["out"] = "b.safetensors";
+  std::set<std::string> paths;
+  EXPECT_EQ(Serve({watched.dump(), again.dump()},
+                  [&](const json& event, const SendLine&) {
+                    if (event["event"] == "preview") {
+                      const std::string path = event["path"];
+                      paths.insert(path);
+                      std::error_code error;
+                      const auto bytes = fs::file_size(path, error);
+                      const int64_t expected = event["frames"].get<int64_t>() * event["width"].get<int64_t>() *
+                                               event["height"].get<int64_t>() * 3;
+                      if (!error) EXPECT_EQ(static_cast<int64_t>(bytes), expected);
+                      EXPECT_EQ(event["format"], "rgb24");
+                      EXPECT_EQ(event["frames"], 5);
+                    }
+                    return event["event"] != "done" || event["id"] != 2;
+                  }),
+            0);
+  unsetenv("XDG_CACHE_HOME");
+  unsetenv("XDG_RUNTIME_DIR");
+  for (const json& id : {json(1), json(2)}) {
+    ASSERT_FALSE(Of(id, "preview").empty());
+    EXPECT_EQ(Of(id, "preview")[0]["step"], 0);
+    EXPECT_TRUE(Of(id, "notice").empty() ||
+                Of(id, "notice")[0]["message"].get<std::string>().find("preview") == std::string::npos);
+  }
+  EXPECT_EQ(paths.size(), 2u) << "one file a job";
+  for (const std::string& path : paths) EXPECT_FALSE(fs::exists(fs::path(path).parent_path())) << path;
+  EXPECT_FALSE(fs::is_empty(Path("cache/sparge/latent_rgb")));
+  EXPECT_EQ(
+      Run(Job({"--steps", "6", "--width", "64", "--height", "64", "--seed", "3", "--out", "c.safetensors"})).status, 0);
+  EXPECT_EQ(Latents("a.safetensors"), Latents("c.safetensors"));
+  EXPECT_EQ(Latents("b.safetensors"), Latents("c.safetensors"));
+
+  const json sidecar = ReadJSON("a.json");
+  const std::vector<json> stats = Of(1, "stats");
+  ASSERT_EQ(stats.size(), 6u);
+  for (size_t i = 0; i < stats.size(); ++i) {
+    EXPECT_NEAR(stats[i]["seconds"].get<double>(), sidecar["timings_s"]["steps"][i].get<double>(), 1e-5);
+    EXPECT_GT(stats[i]["attention_seconds"], 0.0);
+    EXPECT_LE(stats[i]["attention_seconds"], stats[i]["seconds"]);
+    EXPECT_TRUE(stats[i]["fallbacks"].is_array());
+    EXPECT_FALSE(stats[i]["kernels"].empty());
+  }
+}
+
+// Audits on request, and the block maps of each step: the bits stay.
+TEST_F(WorkerTest, AuditsAndMaps) {
+  json watched = RenderLine(1, Small({{"out", "a.safetensors"}, {"steps", 6}, {"width", 128}, {"height", 128}}));
+  watched["maps"] = "maps";
+  bool sent = false, late = false;
+  EXPECT_EQ(Serve({watched.dump()},
+                  [&](const json& event, const SendLine& send) {
+                    if (event["event"] == "stats") {
+                      for (const json& map : event["maps"]) {
+                        const auto file = pipeline::SafetensorsFile::Open(Path(map["path"]));
+                        const bool dense = file->metadata().at("mode") == "dense";
+                        EXPECT_EQ(file->tensors().count("block_map"), dense ? 0u : 1u);
+                      }
+                    }
+                    if (!sent && event["event"] == "stats" && event["step"] == 1) {
+                      send({{"id", 1}, {"cmd", "audit"}});
+                      sent = true;
+                    }
+                    if (!late && event["event"] == "stats" && event["step"] == 5) {
+                      send({{"id", 1}, {"cmd", "audit"}});
+                      late = true;
+                    }
+                    return event["event"] != "done";
+                  }),
+            0);
+  ASSERT_EQ(Of(1, "audit").size(), 1u);
+  const json audit = Of(1, "audit")[0];
+  const int step = audit["step"];
+  EXPECT_GE(step, 2);
+  EXPECT_EQ(audit["calls"].size(), 4u) << "two layers, with and without the prompt";
+  for (const json& call : audit["calls"]) EXPECT_EQ(call["step"], step);
+  EXPECT_GE(audit["mean"]["total"], 0.0);
+  const json sidecar = ReadJSON("a.json");
+  EXPECT_EQ(sidecar["audit"]["calls"], audit["calls"]);
+  for (const json& stats : Of(1, "stats")) {
+    ASSERT_EQ(stats["maps"].size(), 4u);
+    EXPECT_EQ(stats["maps"][0]["pass"], "cond");
+    EXPECT_EQ(stats["maps"][0]["path"], "maps/s" + stats["step"].dump() + "_l0_cond.safetensors");
+  }
+  EXPECT_EQ(
+      Run(Job({"--steps", "6", "--width", "128", "--height", "128", "--seed", "3", "--out", "c.safetensors"})).status,
+      0);
+  EXPECT_EQ(Latents("a.safetensors"), Latents("c.safetensors"));
+}
+
+// What a killed worker leaves, its client removes.
+TEST_F(WorkerTest, PreviewsOfADeadWorkerAreRemoved) {
+  setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1);
+  setenv("XDG_CACHE_HOME", Path("cache").c_str(), 1);
+  SessionOptions options;
+  options.program = std::string(SPARGE_BINARY_DIR) + "/bin/sparge";
+  fs::path left;
+  {
+    Session session(options);
+    json command = RenderLine(1, Small({{"out", Path("a.mp4")}, {"steps", 300}}));
+    command["preview"] = true;
+    session.Send(command);
+    for (int i = 0; i < 200 && left.empty(); ++i) {
+      const auto event = session.Next(0.5);
+      if (event && (*event)["event"] == "preview") left = fs::path((*event)["path"].get<std::string>()).parent_path();
+    }
+    ASSERT_FALSE(left.empty());
+    EXPECT_TRUE(fs::exists(left));
+    session.End("timeout", "enough");
+    EXPECT_FALSE(fs::exists(left));
+  }
+  unsetenv("XDG_RUNTIME_DIR");
+  unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_F(WorkerTest, BadLinesHarmNobody) {
