@@ -76,6 +76,12 @@ json LineOf(const Attempt& a) {
   return line;
 }
 
+// Of a key that is for people: whatever stands there.
+std::string TextIn(const json& line, const char* key) {
+  const json value = line.value(key, json());
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
 // Throws json::exception for what is no line of a manifest.
 Attempt AttemptOf(const json& line) {
   Attempt a;
@@ -89,6 +95,13 @@ Attempt AttemptOf(const json& line) {
   a.started = line.value("started", "");
   a.seconds = line.value("seconds", 0.0);
   a.error = line.value("error", json());
+  a.adopted = line.value("adopted", json()) == true;
+  a.host = TextIn(line, "host");
+  a.version = TextIn(line, "version");
+  a.device = TextIn(line, "device");
+  a.slurm_job = TextIn(line, "slurm_job");
+  const json peak = line.value("peak_memory_bytes", json());
+  if (peak.is_number_integer()) a.peak_memory_bytes = peak.get<int64_t>();
   for (const json& output : line.at("outputs")) {
     a.outputs.push_back({output.at("path").get<std::string>(), output.at("bytes").get<int64_t>(),
                          output.at("sha256").get<std::string>()});
@@ -124,7 +137,8 @@ void ManifestReader::Refresh() {
   std::error_code error;
   for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
     const std::string path = it->path().string();
-    if (it->path().extension() == ".jsonl") ReadFile(path, files_[path]);
+    if (it->path().extension() != ".jsonl" || (!only_.empty() && it->path().filename() != only_)) continue;
+    ReadFile(path, files_[path]);
   }
 }
 
@@ -152,6 +166,7 @@ void ManifestReader::Take(const std::string& path, File& file, const std::string
   if (line.empty()) return;
   try {
     Attempt attempt = AttemptOf(json::parse(line));
+    attempt.process = fs::path(path).stem().string();
     attempts_[attempt.hash].push_back(std::move(attempt));
   } catch (const json::exception&) {
     notices_.push_back(base::StrCat(path, ":", file.line, ": is no line of a manifest, and is passed over"));

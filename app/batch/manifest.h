@@ -32,20 +32,26 @@ struct Attempt {
   double seconds = 0;
   std::string device;
   int64_t peak_memory_bytes = 0;
-  nlohmann::json error;  // null, or {cause, stage, step, message}
+  nlohmann::json error;  // null, or {cause, stage, step, message, log}
   bool adopted = false;  // nothing was rendered
+  // Filled in where it is read.
+  std::string process;  // "HOST.PID", the file's name
+  std::string host, version, slurm_job;
 };
 
 // What all processes have recorded, read again and again: only what is new is read.
 class ManifestReader {
  public:
-  explicit ManifestReader(std::string folder) : folder_(std::move(folder)) {}
+  // `file`: of that name only; empty: of all.
+  explicit ManifestReader(std::string folder, std::string file = "")
+      : folder_(std::move(folder)), only_(std::move(file)) {}
 
   // Reads what was added. Lines that are none (a torn write, an edited file) are passed over; `notices` tells.
   void Refresh();
 
   // Of a hash, in the order in which they were read.
   const std::vector<Attempt>& Of(const std::string& hash) const;
+  const std::map<std::string, std::vector<Attempt>>& All() const { return attempts_; }  // by hash
   bool Recorded(const std::string& hash, const Digest& digest) const;
   std::vector<std::string> TakeNotices() { return std::exchange(notices_, {}); }
 
@@ -57,7 +63,7 @@ class ManifestReader {
   void ReadFile(const std::string& path, File& file);
   void Take(const std::string& path, File& file, const std::string& line);
 
-  std::string folder_;
+  std::string folder_, only_;
   std::map<std::string, File> files_;
   std::map<std::string, std::vector<Attempt>> attempts_;
   std::vector<std::string> notices_;

@@ -1,6 +1,7 @@
 #include "app/batch/run_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "app/batch/assess.h"
@@ -8,9 +9,11 @@
 #include "app/batch/comparisons.h"
 #include "app/batch/display.h"
 #include "app/batch/manifest.h"
+#include "app/batch/plan_record.h"
 #include "app/batch/runner.h"
 #include "app/console/errors.h"
 #include "app/console/signals.h"
+#include "app/job/memory.h"
 #include "app/settings/text.h"
 
 namespace app {
@@ -32,15 +35,40 @@ bool ShowComparisons(Comparisons& comparisons, BatchDisplay& display) {
   return good;
 }
 
+// Estimated; 0 where the entry's device is not there. `machines` remembers, by device and dtype.
+int64_t MemoryBytesOf(const Plan& plan, const PlanEntry& entry, std::map<std::string, pipeline::Machine>& machines) {
+  const auto text = [&](const char* key) { return ToText(entry.At(key).value); };
+  const std::string where = text("device") + " " + text("dtype");
+  auto it = machines.find(where);
+  try {
+    if (it == machines.end()) {
+      pipeline::RuntimeOptions options;
+      options.device = text("device");
+      options.dtype = text("dtype");
+      it = machines.emplace(where, pipeline::LookAtMachine(options)).first;
+    }
+  } catch (const base::Error&) {
+    return 0;
+  }
+  return MemoryOf([&](std::string_view key) -> const Value& { return entry.At(key).value; },
+                  plan.models.at(entry.model)->info, it->second)
+      .bytes;
+}
+
 }  // namespace
 
-int RunPlan(const Plan& plan, const RenderOptions& options) {
+int RunPlan(const Plan& plan, const RenderOptions& options, const Plan& whole) {
   BatchDisplay display(ProgressStyleOf(options.progress));
   pipeline::NoProgress stop;
   const CancelOnSignal on_signal(stop);
   Comparisons comparisons(plan, ManifestFolder(plan, options));
   Runner runner(plan, options, display, stop, [&](const PlanEntry& entry) { comparisons.Done(entry); });
   runner.Check();
+  try {
+    RecordPlan(whole, ManifestFolder(whole, options));
+  } catch (const base::Error& error) {  // no reason not to render
+    display.Notice(std::string("the plan is not recorded: ") + error.what());
+  }
   runner.Run();
   if (stop.Cancelled()) comparisons.Cancel();
   comparisons.WaitForAll();
@@ -59,8 +87,10 @@ EntryStates StatesFromManifests(const Plan& plan, const RenderOptions& options) 
   const auto reader = std::make_shared<ManifestReader>(folder);
   const auto claims = std::make_shared<Claims>(folder + "/locks");
   reader->Refresh();
-  return [reader, claims](const Plan&, const PlanEntry& entry) {
+  const auto machines = std::make_shared<std::map<std::string, pipeline::Machine>>();
+  return [reader, claims, machines](const Plan& plan, const PlanEntry& entry) {
     EntryState state;
+    state.memory_bytes = MemoryBytesOf(plan, entry, *machines);
     const EntryFiles files = LookAtFiles(entry, *reader);
     const Claims::State lock = claims->Look(ClaimKey(entry));
     const std::vector<Attempt>& attempts = reader->Of(entry.hash);

@@ -18,6 +18,7 @@ constexpr size_t kPromptsAhead = 64;
 constexpr double kGraceS = 60;         // for a worker to leave a checkpoint
 constexpr double kTimeoutGraceS = 10;  // the same for a job that ran out of time
 constexpr int kMostDeaths = 2;
+constexpr size_t kTailLines = 12;
 
 json ErrorJSON(const std::string& cause, const std::string& message) {
   return {{"cause", cause}, {"stage", nullptr}, {"step", nullptr}, {"message", message}};
@@ -310,6 +311,12 @@ void Runner::Record(const Work& work, const std::string& status, const Attemptin
   }
 }
 
+void Runner::Log(Attempting& attempt, const std::string& line, bool in_file) {
+  if (in_file && attempt.log) attempt.log->Line(line);
+  attempt.tail.push_back(TimeUTC() + " " + line);
+  if (attempt.tail.size() > kTailLines) attempt.tail.pop_front();
+}
+
 void Runner::Take(const json& event) {
   const auto it = running_.find(TextAt(event, "id"));
   if (it == running_.end()) return;
@@ -318,14 +325,17 @@ void Runner::Take(const json& event) {
   display_.Event(label, event);
   if (kind == "started") {
     attempt.runs = true;
-    if (attempt.log) attempt.log->Line("started " + attempt.work->entry->hash);
+    Log(attempt, "started " + attempt.work->entry->hash);
   } else if (kind == "notice") {
     display_.Notice(label + ": " + TextAt(event, "message"));
-    if (attempt.log) attempt.log->Line(TextAt(event, "message"));
+    Log(attempt, TextAt(event, "message"));
   } else if (kind == "progress") {
-    attempt.writes = attempt.writes || TextAt(event, "stage") == "write";
+    const std::string stage = TextAt(event, "stage");
+    attempt.writes = attempt.writes || stage == "write";
+    if (stage != attempt.stage) Log(attempt, stage, false);
+    attempt.stage = stage;
   } else if (kind == "output") {
-    if (attempt.log) attempt.log->Line("wrote " + TextAt(event, "path"));
+    Log(attempt, "wrote " + TextAt(event, "path"));
   } else if (kind == "done") {
     TakeDone(attempt, event);
     running_.erase(it);
@@ -373,10 +383,11 @@ void Runner::TakeFailed(Attempting& attempt, const json& event) {
     error["message"] = "the worker was told to stop by a signal";
   }
   const bool cancelled = cause == "cancelled" || (stop_.Cancelled() && died);
+  const std::string message = TextAt(error, "message");
+  Log(attempt, (cancelled ? "cancelled: " : "failed: ") + message);
+  if (error.is_object()) error["log"] = attempt.tail;
   Record(work, cancelled ? "cancelled" : "failed", &attempt, {}, error, event);
   claims_.GiveUp(work.key);
-  const std::string message = TextAt(error, "message");
-  if (attempt.log) attempt.log->Line((cancelled ? "cancelled: " : "failed: ") + message);
   if (cancelled) {
     work.state = State::kToDo;
     return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -61,6 +62,8 @@ class Runner {
     bool runs = false, writes = false, times_out = false;
     std::optional<Clock::time_point> cancelled_at;
     std::unique_ptr<LogFile> log;
+    std::string stage;             // that it is in
+    std::deque<std::string> tail;  // what it said last, for the manifest if it fails
   };
 
   bool MayBegin();
@@ -69,6 +72,7 @@ class Runner {
   void Adopt(Work& work, const EntryFiles& files);
   void Send(Work& work, const EntryFiles& files, bool all);
   void Take(const nlohmann::json& event);
+  void Log(Attempting& attempt, const std::string& line, bool in_file = true);
   void TakeDone(Attempting& attempt, const nlohmann::json& event);
   void TakeFailed(Attempting& attempt, const nlohmann::json& event);
   void WatchTime();

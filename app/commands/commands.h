@@ -13,6 +13,7 @@ int RunBench(const std::vector<std::string>& args);
 int RunInfo(const std::vector<std::string>& args);
 int RunVersion();
 int RunRender(const std::vector<std::string>& args);
+int RunReport(const std::vector<std::string>& args);
 int RunWorker(const std::vector<std::string>& args);
 
 // The help text of `sparge --help`.

@@ -92,6 +92,19 @@ void AddJob(json& info, const json& record, const std::string& path) {
   }
 }
 
+// How far a checkpoint is, from what the program writes into it beside its job; null where it is none, for the latents
+// of a whole render too.
+json CheckpointJSON(const std::string& denoising, const json& record) {
+  const json state = json::parse(denoising, nullptr, false);
+  const auto number = [&](const char* key) {
+    const json value = state.is_object() ? state.value(key, json()) : json();
+    return value.is_number_integer() ? value.get<int64_t>() : int64_t{0};
+  };
+  const int64_t step = number("step"), steps = number("steps");
+  if (!record.is_object() || step < 1 || step >= steps) return nullptr;
+  return {{"step", step}, {"steps", steps}, {"scheduler", state.value("scheduler", json())}};
+}
+
 }  // namespace
 
 json DescribeModel(const std::string& folder) {
@@ -164,8 +177,14 @@ json DescribeTensors(const std::string& path) {
     if (key == "sparge") record = ParseRecord(value);
     if (key != "sparge" || record.is_null()) metadata[key] = value;
   }
+  json checkpoint;
+  if (const auto state = file->metadata().find("denoising"); state != file->metadata().end()) {
+    checkpoint = CheckpointJSON(state->second, record);
+    if (checkpoint.is_object()) metadata.erase("denoising");
+  }
   json info = {{"kind", "tensors"},        {"path", path},       {"bytes", file->mapping()->size()},
                {"parameters", parameters}, {"tensors", tensors}, {"metadata", metadata}};
+  if (checkpoint.is_object()) info["checkpoint"] = checkpoint;
   AddJob(info, record, path);
   return info;
 }

@@ -223,9 +223,14 @@ std::string MediaText(const json& info) {
 }
 
 std::string TensorsText(const json& info) {
-  std::string text = Safe(info["path"]) + ": " + std::to_string(info["tensors"].size()) + " tensors, " +
-                     Count(info["parameters"].get<int64_t>()) + " values, " + ByteSize(info["bytes"].get<int64_t>()) +
-                     "\n";
+  std::string text = Safe(info["path"]) + ": ";
+  if (info.contains("checkpoint")) {
+    const json& checkpoint = info["checkpoint"];
+    text += "checkpoint, step " + Field(checkpoint, "step") + " of " + Field(checkpoint, "steps") + " (" +
+            Field(checkpoint, "scheduler") + "); `sparge generate --from-latents` goes on from it\n  ";
+  }
+  text += std::to_string(info["tensors"].size()) + " tensors, " + Count(info["parameters"].get<int64_t>()) +
+          " values, " + ByteSize(info["bytes"].get<int64_t>()) + "\n";
   std::vector<std::vector<std::string>> rows;
   for (const json& tensor : info["tensors"]) {
     std::vector<std::string> sizes;

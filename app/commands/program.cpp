@@ -20,7 +20,7 @@ constexpr Command kCommands[] = {
     {"info", "MODEL | CLIP | FILE.safetensors", "what it is, what would run; a clip: its job and statistics", RunInfo},
     {"render", "JOBS.yaml | PLAN.json | CLIP", "many jobs from a file", RunRender},
     {"compare", "REF OTHER [OTHER …] --out DIR", "clips side by side, with metrics", RunCompare},
-    {"report", "DIR | MANIFEST", "a page about a batch", nullptr},
+    {"report", "DIR | MANIFEST", "a page about a batch", RunReport},
     {"attend", "IN.safetensors OUT.safetensors", "one attention call on your tensors", RunAttend},
     {"bench", "attention | pipeline", "measures speed", RunBench},
     {"gui", "[FILES…]", "the window", RunGui},

@@ -53,10 +53,11 @@ int RunRender(const std::vector<std::string>& args) {
     return kExitDone;
   }
   Plan plan = ReadPlanSource(options.source, options.sets, pipeline::Inspect);
+  const Plan whole = plan;
   SelectEntries(options.selection, plan);
   for (const std::string& notice : plan.notices) std::fprintf(stderr, "sparge: note: %s\n", notice.c_str());
   if (Show(plan, options)) return kExitDone;
-  return RunPlan(plan, options);
+  return RunPlan(plan, options, whole);
 }
 
 }  // namespace app

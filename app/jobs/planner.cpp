@@ -44,6 +44,13 @@ const std::vector<SortedSetting>& Sorted() {
 
 std::string PieceOf(const std::string& key, const Value& value) { return "\"" + key + "\":" + CanonicalJSON(value); }
 
+// The first path that is there twice; "": none is.
+std::string DoubleIn(std::vector<std::string> paths) {
+  std::sort(paths.begin(), paths.end());
+  const auto it = std::adjacent_find(paths.begin(), paths.end());
+  return it == paths.end() ? "" : *it;
+}
+
 }  // namespace
 
 EffectiveSettings PlanEntry::Settings() const {
@@ -74,6 +81,9 @@ void Planner::ReportOf(const EffectiveSettings& settings, const std::string& fal
   const std::string key = text.substr(0, text.find_first_of(": "));
   for (const char* part : {"kernel", "mode"}) {
     if (text.starts_with(std::string("attention ") + part)) where = settings.where(std::string("attention.") + part);
+  }
+  for (const char* file : {"attention.profile", "attention.block_maps"}) {  // begin with the file that they are about
+    if (settings.IsSet(file) && text.starts_with(settings.Text(file) + ":")) where = settings.where(file);
   }
   if (FindSetting(key) != nullptr) where = settings.where(key);
   const std::string ending = " (" + where + ")";
@@ -284,13 +294,11 @@ void Planner::CheckDoubles(OutputPlanner& outputs) {
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (given_[i].suspect) continue;
     const std::vector<std::string> claims = outputs.Claims(entries_[i]);
+    if (const std::string twice = DoubleIn(claims); !twice.empty()) {
+      Report(entries_[i].At("out").where, given_[i].where, "out: " + twice + " would be written twice by " + Title(i));
+      continue;
+    }
     for (const std::string& path : claims) {
-      // Frames of one pattern differ; the few other files are at the ends.
-      const auto others = claims.size() <= 8 ? std::count(claims.begin(), claims.end(), path) : 1;
-      if (others > 1) {
-        Report(entries_[i].At("out").where, given_[i].where, "out: " + path + " would be written twice by " + Title(i));
-        break;
-      }
       const auto [it, fresh] = claimed.emplace(std::hash<std::string>()(path), i);
       if (fresh || it->second == i) continue;
       const std::vector<std::string> theirs = outputs.Claims(entries_[it->second]);

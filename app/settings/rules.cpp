@@ -134,7 +134,8 @@ Value ParseRulesText(const Setting& setting, std::string_view text) {
     try {
       return ParseRules(YAML::Load(std::string(text)), errors);
     } catch (const YAML::Exception& error) {
-      errors(kMaxRules, "", "neither YAML nor JSON: " + error.msg + ", in " + Quoted(text));
+      errors(kMaxRules, "",
+             "neither YAML nor JSON: " + std::string(ValidUTF8Prefix(error.msg)) + ", in " + Quoted(text));
       return Value(nullptr);
     }
   });

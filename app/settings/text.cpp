@@ -71,6 +71,11 @@ bool IsValidUTF8(std::string_view text) {
   return true;
 }
 
+std::string_view ValidUTF8Prefix(std::string_view text) {
+  while (!IsValidUTF8(text)) text.remove_suffix(1);
+  return text;
+}
+
 std::string_view CutUTF8(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
   while (max_bytes > 0 && (static_cast<uint8_t>(text[max_bytes]) & 0xC0) == 0x80) --max_bytes;

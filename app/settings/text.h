@@ -16,6 +16,9 @@ std::string ShortestNumber(double value);
 
 bool IsValidUTF8(std::string_view text);
 
+// The longest prefix that is valid UTF-8, for short text.
+std::string_view ValidUTF8Prefix(std::string_view text);
+
 // The longest prefix of at most `max_bytes` that does not cut a UTF-8 character.
 std::string_view CutUTF8(std::string_view text, size_t max_bytes);
 

@@ -113,7 +113,8 @@ void YAMLFile::Parse() {
     if (CheckScalars(document, seen)) root_.reset(document);
   } catch (const YAML::Exception& error) {
     const size_t quote = OpenQuote();
-    if (quote == std::string::npos) return Error(error.mark, error.msg);
+    // yaml-cpp quotes single bytes.
+    if (quote == std::string::npos) return Error(error.mark, std::string(ValidUTF8Prefix(error.msg)));
     YAML::Mark mark;
     mark.pos = static_cast<int>(quote);
     mark.line = static_cast<int>(std::count(text_.begin(), text_.begin() + mark.pos, '\n'));

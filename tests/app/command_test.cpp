@@ -37,15 +37,10 @@ TEST_F(CommandTest, VersionAndHelp) {
   EXPECT_EQ(Run({}).status, 2);
 }
 
-TEST_F(CommandTest, UnknownAndPlannedCommands) {
+TEST_F(CommandTest, UnknownCommands) {
   const ProcessResult typo = Run({"genrate"});
   EXPECT_EQ(typo.status, 2);
   EXPECT_EQ(typo.err, "sparge: error: unknown command 'genrate' (did you mean 'generate'?); see sparge --help\n");
-  for (const char* command : {"report"}) {
-    const ProcessResult planned = Run({command});
-    EXPECT_EQ(planned.status, 2);
-    EXPECT_NE(planned.err.find("is not there yet; there is: generate"), std::string::npos) << planned.err;
-  }
 }
 
 TEST_F(CommandTest, BadInputIsSaidAllAtOnceAndNothingIsMade) {
@@ -297,6 +292,30 @@ TEST_F(CommandTest, InfoOnFiles) {
   EXPECT_EQ(Run({"info", "a.json"}).status, 2);
   EXPECT_EQ(Run({"info"}).status, 2);
   EXPECT_EQ(Run({"info", "a.mp4", "b.mp4"}).status, 2);
+}
+
+TEST_F(CommandTest, InfoOnACheckpoint) {
+  const pipeline::HostTensor latents{{1, 1, 1, 1}, {0.5f}};
+  const std::string job = R"({"schema":1,"hash":"ab","job":{"prompt":"dance monkey","steps":50}})";
+  const auto write = [&](const std::string& name, const std::string& denoising) {
+    pipeline::WriteSafetensors(Path(name), {{"latents", &latents}}, {{"sparge", job}, {"denoising", denoising}});
+  };
+  write("at45.safetensors", R"({"schema":1,"step":45,"steps":50,"scheduler":"unipc"})");
+  const ProcessResult text = Run({"info", "at45.safetensors"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("checkpoint, step 45 of 50 (unipc)"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("dance monkey"), std::string::npos) << text.out;
+  const json info = json::parse(Run({"info", "at45.safetensors", "--json"}).out);
+  EXPECT_EQ(info["checkpoint"], (json{{"step", 45}, {"steps", 50}, {"scheduler", "unipc"}}));
+  EXPECT_FALSE(info["metadata"].contains("denoising"));
+  // Whole latents, and what is damaged, are no checkpoints.
+  for (const char* denoising :
+       {R"({"step":50,"steps":50,"scheduler":"unipc"})", R"({"step":"x","steps":[]})", "[", "3"}) {
+    write("whole.safetensors", denoising);
+    const ProcessResult whole = Run({"info", "whole.safetensors", "--json"});
+    EXPECT_EQ(whole.status, 0) << denoising << whole.err;
+    EXPECT_FALSE(json::parse(whole.out).contains("checkpoint")) << denoising;
+  }
 }
 
 TEST_F(CommandTest, InfoShowsHostileTextHarmlessly) {
