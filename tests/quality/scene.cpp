@@ -52,16 +52,20 @@ Scene RandomScene(uint64_t sequence, uint64_t index) {
   return scene;
 }
 
+Clip ClipOf(std::vector<uint8_t>& rgb, int frames, int size_px) {
+  Clip clip(frames);
+  for (int f = 0; f < frames; ++f) {
+    const cv::Mat frame(size_px, size_px, CV_8UC3, rgb.data() + size_t(f) * size_px * size_px * 3);
+    cv::cvtColor(frame, clip[f], cv::COLOR_RGB2BGR);
+  }
+  return clip;
+}
+
 Clip RenderTrueClip(const Scene& scene, uint64_t seed) {
   std::vector<uint8_t> rgb(size_t{kFrames} * kSizePx * kSizePx * 3);
   const int refused = ToyboxRenderClip(scene.data(), seed, kFrames, kSizePx, kSamples, rgb.data());
   base::Check(refused == 0, base::ErrorCode::kInternal, "the ray caster refuses a scene");
-  Clip clip(kFrames);
-  for (int f = 0; f < kFrames; ++f) {
-    const cv::Mat frame(kSizePx, kSizePx, CV_8UC3, rgb.data() + size_t(f) * kSizePx * kSizePx * 3);
-    cv::cvtColor(frame, clip[f], cv::COLOR_RGB2BGR);
-  }
-  return clip;
+  return ClipOf(rgb, kFrames, kSizePx);
 }
 
 }  // namespace quality

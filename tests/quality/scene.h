@@ -23,6 +23,9 @@ int WordIndex(int attribute, const std::string& word);
 // Number `index` of a fixed random sequence of scenes that the grammar allows.
 Scene RandomScene(uint64_t sequence, uint64_t index);
 
+// Frames from RGB bytes [frames][size][size][3].
+Clip ClipOf(std::vector<uint8_t>& rgb, int frames, int size_px);
+
 // The scene drawn by the ray caster that also made the training clips: 33 frames of 128 x 128.
 Clip RenderTrueClip(const Scene& scene, uint64_t seed);
 

@@ -19,7 +19,7 @@ TEXT_ENCODER = dict(d_model=128, d_kv=32, num_heads=4, d_ff=256, num_layers=3, d
                     tie_word_embeddings=False)
 FLOW_SHIFT = 3.0
 TEXT_LENGTH = 512  # WanPipeline pads prompts with zero vectors to this
-MAX_CAPTION_TOKENS = 16
+MAX_CAPTION_TOKENS = 24
 LATENT_SHAPE = (VAE["z_dim"], 9, 32, 32)  # of a clip of 33 frames, 128 x 128
 
 

@@ -23,6 +23,8 @@ static const struct {
 
 enum { kSphere, kCube, kCylinder, kCone };
 enum { kRight, kLeft, kBounce, kGrow, kShrink, kSpin, kCircle };
+enum { kRest, kOrbit, kZoomIn, kZoomOut, kPanRight, kPanLeft };  // the camera's moves
+enum { kAlone, kLeftOf, kRightOf, kInFrontOf, kBehind, kOnTopOf };
 
 // Solids in object space, for size 1.
 static const float kCubeHalf = .8f;
@@ -159,20 +161,37 @@ static float Intersect(const Solid* s, Vec origin, Vec direction, Vec* normal) {
 
 // ---- Light, sky, floor.
 typedef struct {
-  Solid solid;
+  Vec eye, forward, right, up;
+  float field;  // tangent of half the field of view
+} View;
+
+typedef struct {
+  Solid solids[2];
+  int num_solids;
   Vec floor, zenith, horizon;
   Vec light, light_u, light_v;  // direction to the light, and the plane of its area
-  Vec eye, forward, right, up;
+  View view;
 } World;
+
+// The first solid along the unit ray, null when there is none; its distance, and the unit normal there.
+static const Solid* Nearest(const World* w, Vec origin, Vec direction, float* distance, Vec* normal) {
+  const Solid* nearest = 0;
+  for (int i = 0; i < w->num_solids; ++i) {
+    Vec n;
+    float t = Intersect(&w->solids[i], origin, direction, &n);
+    if (t > 0 && (!nearest || t < *distance)) nearest = &w->solids[i], *distance = t, *normal = n;
+  }
+  return nearest;
+}
 
 static Vec SkyColour(const World* w, Vec direction) {
   return Mix(w->horizon, w->zenith, powf(Clamp(direction.y * 1.9f, 0, 1), .75f));
 }
 
-static Vec ShadeSolid(const World* w, Vec p, Vec n, Vec direction) {
+static Vec ShadeSolid(const World* w, const Solid* s, Vec p, Vec n, Vec direction) {
   float facing = fmaxf(Dot(n, w->light), 0), up = .5f + .5f * n.y;
   Vec ambient = Scale(Mix(Scale(w->floor, .55f), V(1, 1, 1), up), .42f);
-  Vec colour = Times(w->solid.colour, Add(ambient, Scale(V(1, .98f, .94f), .78f * facing)));
+  Vec colour = Times(s->colour, Add(ambient, Scale(V(1, .98f, .94f), .78f * facing)));
   Vec mirrored = Reflect(direction, n);
   float fresnel = powf(1 - Clamp(-Dot(direction, n), 0, 1), 4);
   Vec around = mirrored.y > 0 ? SkyColour(w, mirrored) : w->floor;
@@ -187,34 +206,46 @@ static float LightShare(const World* w, Vec p, int pattern) {
   static const float kSamples[16][2] = {
       {-.75f, -.25f}, {-.25f, .75f}, {.25f, -.75f}, {.75f, .25f},   {-.5f, -.8f}, {.5f, .8f},  {-.85f, .45f}, {.85f, -.45f},
       {0, 0},         {.35f, .35f},  {-.35f, -.35f}, {.35f, -.35f}, {-.35f, .35f}, {0, .95f}, {0, -.95f},    {-.95f, 0}};
-  const Solid* s = &w->solid;
-  Vec to_solid = Sub(s->centre, p);
-  float along = Dot(to_solid, w->light), off2 = Dot(to_solid, to_solid) - along * along;
-  float reach = s->size * 1.3f + .30f * fabsf(along) + .05f;
-  if (off2 > reach * reach || along < -s->size * 1.4f) return 1;
+  const Solid* near[2];  // those that can stand in the light's way
+  int num_near = 0;
+  for (int i = 0; i < w->num_solids; ++i) {
+    const Solid* s = &w->solids[i];
+    Vec to_solid = Sub(s->centre, p);
+    float along = Dot(to_solid, w->light), off2 = Dot(to_solid, to_solid) - along * along;
+    float reach = s->size * 1.3f + .30f * fabsf(along) + .05f;
+    if (off2 <= reach * reach && along >= -s->size * 1.4f) near[num_near++] = s;
+  }
+  if (num_near == 0) return 1;
   int lit = 0;
   float turn_cos = (pattern & 2) ? .7071f : 1, turn_sin = (pattern & 2) ? .7071f : 0;
   for (int i = 0; i < 8; ++i) {
     const float* sample = kSamples[(i * 2 + (pattern & 1)) & 15];
     float a = sample[0] * turn_cos - sample[1] * turn_sin, b = sample[0] * turn_sin + sample[1] * turn_cos;
     Vec to_light = Unit(Add(w->light, Add(Scale(w->light_u, a * .17f), Scale(w->light_v, b * .17f))));
-    if (Intersect(s, Add(p, Scale(to_light, 2e-3f)), to_light, 0) < 0) ++lit;
+    int blocked = 0;
+    for (int j = 0; j < num_near && !blocked; ++j) {
+      blocked = Intersect(near[j], Add(p, Scale(to_light, 2e-3f)), to_light, 0) >= 0;
+    }
+    if (!blocked) ++lit;
   }
   return lit / 8.f;
 }
 
 static Vec ShadeFloor(const World* w, Vec direction, int pattern) {
-  const Solid* s = &w->solid;
-  float distance = -w->eye.y / direction.y;
-  Vec p = Add(w->eye, Scale(direction, distance));
-  Vec to_solid = Sub(s->centre, p);
-  float off = sqrtf(to_solid.x * to_solid.x + to_solid.z * to_solid.z);
-  float height = Clamp((s->centre.y - s->size * .85f) / s->size, 0, 4);
-  float contact = 1 - .38f * expf(-off * off / (s->size * s->size * 1.1f)) / (1 + 2.5f * height);
+  float distance = -w->view.eye.y / direction.y, contact = 1;
+  Vec p = Add(w->view.eye, Scale(direction, distance));
+  for (int i = 0; i < w->num_solids; ++i) {
+    const Solid* s = &w->solids[i];
+    Vec to_solid = Sub(s->centre, p);
+    float off = sqrtf(to_solid.x * to_solid.x + to_solid.z * to_solid.z);
+    float height = Clamp((s->centre.y - s->size * .85f) / s->size, 0, 4);
+    contact *= 1 - .38f * expf(-off * off / (s->size * s->size * 1.1f)) / (1 + 2.5f * height);
+  }
   Vec colour = Scale(w->floor, .46f * contact + .56f * LightShare(w, p, pattern));
   Vec mirrored = V(direction.x, -direction.y, direction.z), normal;
-  float t = Intersect(s, p, mirrored, &normal);
-  Vec reflection = t > 0 ? ShadeSolid(w, Add(p, Scale(mirrored, t)), normal, mirrored) : SkyColour(w, mirrored);
+  float t = 0;
+  const Solid* seen = Nearest(w, p, mirrored, &t, &normal);
+  Vec reflection = seen ? ShadeSolid(w, seen, Add(p, Scale(mirrored, t)), normal, mirrored) : SkyColour(w, mirrored);
   colour = Mix(colour, reflection, .10f + .25f * powf(1 + direction.y, 5));
   float fog = 1 - expf(-(distance * distance) * .0028f);
   return Mix(colour, w->horizon, Clamp((fog - .10f) / .9f, 0, 1));
@@ -222,54 +253,75 @@ static Vec ShadeFloor(const World* w, Vec direction, int pattern) {
 
 static Vec Trace(const World* w, Vec direction, int pattern) {
   Vec normal;
-  float t = Intersect(&w->solid, w->eye, direction, &normal);
-  if (t > 0) return ShadeSolid(w, Add(w->eye, Scale(direction, t)), normal, direction);
+  float t = 0;
+  const Solid* seen = Nearest(w, w->view.eye, direction, &t, &normal);
+  if (seen) return ShadeSolid(w, seen, Add(w->view.eye, Scale(direction, t)), normal, direction);
   if (direction.y < -1e-4f) return ShadeFloor(w, direction, pattern);
   return SkyColour(w, direction);
 }
 
+// The camera at rest, turned by `orbit` about the vertical line through (x, z) and by `pan` about itself.
+static View MakeView(float x, float z, float orbit, float pan, float zoom) {
+  const float kFieldOfView = .42f;
+  const Vec at_rest = V(0, 2.15f, -6.2f), target = V(0, .95f, 0);
+  const float c = cosf(orbit), s = sinf(orbit), turn_cos = cosf(pan), turn_sin = sinf(pan);
+  View view = {.field = kFieldOfView / zoom};
+  view.eye = V(x + c * (at_rest.x - x) + s * (at_rest.z - z), at_rest.y, z + c * (at_rest.z - z) - s * (at_rest.x - x));
+  Vec ahead = Unit(Sub(target, at_rest));
+  ahead = V(c * ahead.x + s * ahead.z, ahead.y, c * ahead.z - s * ahead.x);
+  view.forward = V(turn_cos * ahead.x + turn_sin * ahead.z, ahead.y, turn_cos * ahead.z - turn_sin * ahead.x);
+  view.right = Unit(V(view.forward.z, 0, -view.forward.x));
+  view.up = Cross(view.forward, view.right);
+  return view;
+}
+
 static World MakeWorld(const int attributes[kToyboxNumAttributes]) {
-  World w;
-  w.solid.shape = attributes[kToyboxShape];
-  w.solid.colour = kColours[attributes[kToyboxColour]];
+  World w = {.num_solids = 1};
+  w.solids[0].shape = attributes[kToyboxShape];
+  w.solids[0].colour = kColours[attributes[kToyboxColour]];
   w.floor = kFloors[attributes[kToyboxFloor]];
   w.zenith = kSkies[attributes[kToyboxSky]].zenith;
   w.horizon = kSkies[attributes[kToyboxSky]].horizon;
   w.light = Unit(V(-.55f, 1.05f, -.62f));
   w.light_u = Unit(V(1.05f, .55f, 0));
   w.light_v = Cross(w.light, w.light_u);
-  w.eye = V(0, 2.15f, -6.2f);
-  w.forward = Unit(Sub(V(0, .95f, 0), w.eye));
-  w.right = Unit(V(w.forward.z, 0, -w.forward.x));
-  w.up = Cross(w.forward, w.right);
+  w.view = MakeView(0, 0, 0, 0, 1);
   return w;
+}
+
+static void Place(Solid* solid, const ToyboxPose* pose) {
+  solid->centre = V(pose->x, pose->y, pose->z);
+  solid->size = pose->size;
+  for (int i = 0; i < 9; ++i) solid->rotation[i] = pose->rotation[i];
+}
+
+static void RenderFrame(const World* w, int size, int samples, uint8_t* out) {
+  const float kGamma = .85f, kVignette = .05f;
+  const View* view = &w->view;
+  for (int y = 0; y < size; ++y) {
+    for (int x = 0; x < size; ++x) {
+      Vec sum = V(0, 0, 0);
+      for (int k = 0; k < samples * samples; ++k) {
+        float across = ((x + (k % samples + .5f) / samples) / size * 2 - 1) * view->field;
+        float upward = (1 - (y + (k / samples + .5f) / samples) / size * 2) * view->field;
+        Vec ray = Unit(Add(view->forward, Add(Scale(view->right, across), Scale(view->up, upward))));
+        sum = Add(sum, Trace(w, ray, k));
+      }
+      float u = (x + .5f) / size * 2 - 1, v = (y + .5f) / size * 2 - 1;
+      Vec colour = Scale(sum, (1 - kVignette * (u * u + v * v)) / (samples * samples));
+      const float rgb[3] = {colour.x, colour.y, colour.z};
+      uint8_t* pixel = out + ((int64_t)y * size + x) * 3;
+      for (int i = 0; i < 3; ++i) pixel[i] = (uint8_t)(255.f * powf(Clamp(rgb[i], 0, 1), kGamma) + .5f);
+    }
+  }
 }
 
 void ToyboxRenderPoses(const int attributes[kToyboxNumAttributes], const ToyboxPose* poses, int frames, int size,
                        int samples, uint8_t* out) {
-  const float kFieldOfView = .42f;  // tangent of half the angle
-  const float kGamma = .85f, kVignette = .05f;
   World w = MakeWorld(attributes);
   for (int frame = 0; frame < frames; ++frame) {
-    const ToyboxPose* pose = &poses[frame];
-    w.solid.centre = V(pose->x, pose->y, pose->z);
-    w.solid.size = pose->size;
-    for (int i = 0; i < 9; ++i) w.solid.rotation[i] = pose->rotation[i];
-    for (int y = 0; y < size; ++y) {
-      for (int x = 0; x < size; ++x) {
-        Vec sum = V(0, 0, 0);
-        for (int k = 0; k < samples * samples; ++k) {
-          float across = ((x + (k % samples + .5f) / samples) / size * 2 - 1) * kFieldOfView;
-          float upward = (1 - (y + (k / samples + .5f) / samples) / size * 2) * kFieldOfView;
-          sum = Add(sum, Trace(&w, Unit(Add(w.forward, Add(Scale(w.right, across), Scale(w.up, upward)))), k));
-        }
-        float u = (x + .5f) / size * 2 - 1, v = (y + .5f) / size * 2 - 1;
-        Vec colour = Scale(sum, (1 - kVignette * (u * u + v * v)) / (samples * samples));
-        const float rgb[3] = {colour.x, colour.y, colour.z};
-        uint8_t* pixel = out + (((int64_t)frame * size + y) * size + x) * 3;
-        for (int i = 0; i < 3; ++i) pixel[i] = (uint8_t)(255.f * powf(Clamp(rgb[i], 0, 1), kGamma) + .5f);
-      }
-    }
+    Place(&w.solids[0], &poses[frame]);
+    RenderFrame(&w, size, samples, out + (int64_t)frame * size * size * 3);
   }
 }
 
@@ -357,17 +409,109 @@ void ToyboxDrawPoses(const int attributes[kToyboxNumAttributes], uint64_t seed, 
   }
 }
 
+enum { kMaxFrames = 1024 };
+
+static int InRange(const int attributes[kToyboxNumAttributes], int num_motions) {
+  const int counts[kToyboxNumAttributes] = {kToyboxNumShapes, kToyboxNumColours, kToyboxNumFloors, num_motions,
+                                            kToyboxNumSkies};
+  for (int i = 0; i < kToyboxNumAttributes; ++i) {
+    if (attributes[i] < 0 || attributes[i] >= counts[i]) return 0;
+  }
+  return 1;
+}
+
 int ToyboxRenderClip(const int attributes[kToyboxNumAttributes], uint64_t seed, int frames, int size, int samples,
                      uint8_t* out) {
-  static const int kCounts[kToyboxNumAttributes] = {kToyboxNumShapes, kToyboxNumColours, kToyboxNumFloors,
-                                                    kToyboxNumMotions, kToyboxNumSkies};
-  enum { kMaxFrames = 1024 };
-  for (int i = 0; i < kToyboxNumAttributes; ++i) {
-    if (attributes[i] < 0 || attributes[i] >= kCounts[i]) return -1;
-  }
-  if (frames < 1 || frames > kMaxFrames || size < 1 || samples < 1) return -1;
+  if (!InRange(attributes, kToyboxNumMotions) || frames < 1 || frames > kMaxFrames || size < 1 || samples < 1) return -1;
   ToyboxPose poses[kMaxFrames];
   ToyboxDrawPoses(attributes, seed, frames, poses);
   ToyboxRenderPoses(attributes, poses, frames, size, samples, out);
+  return 0;
+}
+
+// ---- Scenes at rest: one solid or two, and the camera's moves.
+static ToyboxPose DrawStanding(Random* r, int shape, float size, float x, float z) {
+  ToyboxPose pose = {.x = x, .y = size * kRestHeight[shape], .z = z, .size = size};
+  SetRotation(pose.rotation, V(0, 1, 0), Uniform(r, 0, kPi / 2));
+  return pose;
+}
+
+// poses[0] stands in `relation` to poses[1], as the camera at rest sees them.
+static void DrawPair(Random* r, int relation, const int shapes[2], ToyboxPose poses[2]) {
+  if (relation == kOnTopOf) {
+    const float x = Uniform(r, -.5f, .5f), z = Uniform(r, -.4f, .3f);
+    const float lower = Uniform(r, .60f, .72f), upper = Uniform(r, .45f, .58f);
+    poses[0] = DrawStanding(r, shapes[0], upper, x, z);
+    poses[1] = DrawStanding(r, shapes[1], lower, x, z);
+    poses[0].y += 2 * lower * kRestHeight[shapes[1]];
+    return;
+  }
+  const int leading = relation == kRightOf || relation == kBehind;  // which of the two is at the left, or in front
+  float size[2], x[2], z[2];
+  for (int i = 0; i < 2; ++i) {
+    const int first = i == leading;
+    size[i] = Uniform(r, .55f, .72f);
+    if (relation == kLeftOf || relation == kRightOf) {
+      x[i] = (first ? -1 : 1) * Uniform(r, .85f, 1.15f);
+      z[i] = Uniform(r, -.3f, .3f);
+    } else {
+      x[i] = (first ? -1 : 1) * Uniform(r, .28f, .48f);
+      z[i] = first ? Uniform(r, -1.5f, -1.1f) : Uniform(r, 1.0f, 1.5f);
+    }
+  }
+  if (relation == kInFrontOf || relation == kBehind) {  // which of them is a little to the left tells nothing
+    if (Uniform(r, 0, 1) < .5f) x[0] = -x[0], x[1] = -x[1];
+  }
+  for (int i = 0; i < 2; ++i) poses[i] = DrawStanding(r, shapes[i], size[i], x[i], z[i]);
+}
+
+// The camera at moment t in 0...1; first and second in 0...1 vary the move.
+static View DrawView(int camera, float x, float z, int pair, float t, float first, float second) {
+  const float wide = (pair ? .70f : .78f) - .06f * first, close = (pair ? 1.12f : 1.45f) + .15f * second;
+  const float turn = .24f + .08f * first, turned = .24f + .08f * second;
+  switch (camera) {
+    case kOrbit: return MakeView(x, z, -.3f + .4f * first + (1.8f + .6f * second) * t, 0, 1);
+    case kZoomIn: return MakeView(x, z, 0, 0, wide * powf(close / wide, t));
+    case kZoomOut: return MakeView(x, z, 0, 0, wide * powf(close / wide, 1 - t));
+    case kPanRight: return MakeView(x, z, 0, -turn + (turn + turned) * t, 1);
+    case kPanLeft: return MakeView(x, z, 0, turn - (turn + turned) * t, 1);
+    default: return MakeView(x, z, 0, 0, 1);
+  }
+}
+
+int ToyboxRenderScene(const int attributes[kToyboxNumSceneAttributes], uint64_t seed, int frames, int size, int samples,
+                      uint8_t* out) {
+  const int camera = attributes[kToyboxCamera], relation = attributes[kToyboxRelation];
+  const int shape = attributes[kToyboxSecondShape], colour = attributes[kToyboxSecondColour], pair = relation != kAlone;
+  if (!InRange(attributes, kToyboxNumMotions + 1) || camera < 0 || camera >= kToyboxNumCameras || relation < 0 ||
+      relation >= kToyboxNumRelations || shape < 0 || shape > kToyboxNumShapes || colour < 0 ||
+      colour > kToyboxNumColours || (shape != 0) != pair || (colour != 0) != pair) {
+    return -1;
+  }
+  if (attributes[kToyboxMotion] != kToyboxStill) {
+    return camera == kRest && !pair ? ToyboxRenderClip(attributes, seed, frames, size, samples, out) : -1;
+  }
+  if (frames < 1 || frames > kMaxFrames || size < 1 || samples < 1) return -1;
+  Random r = {seed};
+  World w = MakeWorld(attributes);
+  ToyboxPose poses[2];
+  if (pair) {
+    const int shapes[2] = {w.solids[0].shape, shape - 1};
+    w.num_solids = 2;
+    w.solids[1].shape = shapes[1];
+    w.solids[1].colour = kColours[colour - 1];
+    DrawPair(&r, relation, shapes, poses);
+    Place(&w.solids[1], &poses[1]);
+  } else {
+    const float large = Uniform(&r, .78f, .95f), x = Uniform(&r, -.45f, .45f), z = Uniform(&r, -.4f, .3f);
+    poses[0] = DrawStanding(&r, w.solids[0].shape, large, x, z);
+  }
+  Place(&w.solids[0], &poses[0]);
+  const float first = Uniform(&r, 0, 1), second = Uniform(&r, 0, 1);
+  for (int i = 0; i < frames; ++i) {
+    const float t = frames > 1 ? (float)i / (float)(frames - 1) : 0;
+    w.view = DrawView(camera, poses[0].x, poses[0].z, pair, t, first, second);
+    RenderFrame(&w, size, samples, out + (int64_t)i * size * size * 3);
+  }
   return 0;
 }

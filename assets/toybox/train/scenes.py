@@ -29,7 +29,7 @@ class Renderer:
             subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC",
                             source, "-o", aside, "-lm"], check=True)
             os.replace(aside, library)
-        self._render = ctypes.CDLL(library).ToyboxRenderClip
+        self._render = ctypes.CDLL(library).ToyboxRenderScene
         self._render.argtypes = [ctypes.POINTER(ctypes.c_int), ctypes.c_uint64, ctypes.c_int, ctypes.c_int,
                                  ctypes.c_int, ctypes.c_void_p]
         self._render.restype = ctypes.c_int
@@ -50,7 +50,7 @@ def training_clip(renderer: Renderer, seed: int):
 
 
 def training_clips(renderer: Renderer, first: int, count: int, threads: int | None = None):
-    """(codes uint8 [count, 5], clips uint8 [count, FRAMES, SIZE_PX, SIZE_PX, 3])."""
+    """(codes uint8 [count, attributes], clips uint8 [count, FRAMES, SIZE_PX, SIZE_PX, 3])."""
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         made = list(pool.map(lambda seed: training_clip(renderer, seed), range(first, first + count)))
     return (numpy.array([scene.codes() for scene, _ in made], numpy.uint8), numpy.stack([clip for _, clip in made]))

@@ -1,7 +1,7 @@
 """The whole chain, from the grammar to a model folder: every part goes on where it stopped.
 
     python train_all.py WORK FOLDER [--minutes M]     exit status 75: the time is over, run again
-    python train_all.py WORK FOLDER --start MODEL     tune the folder MODEL: VAE, tokenizer and latent statistics stay
+    python train_all.py WORK FOLDER --start MODEL     tune the folder MODEL: VAE and latent statistics stay
     python train_all.py WORK FOLDER --smoke           a few steps of each part on the CPU, and a clip of the result
 
 A finished FOLDER is checked against diffusers and renders through WanPipeline.
@@ -9,7 +9,6 @@ A finished FOLDER is checked against diffusers and renders through WanPipeline.
 
 import argparse
 import os
-import shutil
 import time
 
 import numpy
@@ -38,10 +37,11 @@ def render(folder: str, prompt: str, steps: int) -> numpy.ndarray:
                     generator=torch.Generator().manual_seed(0), output_type="np").frames[0]
 
 
-def tune(work: str, folder: str, start: str, left, encode={"clips": 24064}, transformer={"rate": 0.6, "steps": 2896}) -> bool:
+def tune(work: str, folder: str, start: str, left, encode={"clips": 40960},
+         transformer={"teach": 1500, "rate": 0.8, "steps": 14000}) -> bool:
     """True when FOLDER is there."""
-    if not os.path.exists(os.path.join(work, "tokenizer")):
-        shutil.copytree(os.path.join(start, "tokenizer"), os.path.join(work, "tokenizer"))
+    if not os.path.exists(os.path.join(work, "tokenizer", "spiece.model")):
+        make_tokenizer.make(work)
     if not encode_clips.encode(work, start=start, **encode, **left()):
         return False
     if not train_transformer.train(work, start=start, **transformer, **left()):
@@ -80,8 +80,8 @@ def run(work: str, folder: str, smoke: bool, start: str | None, minutes: float |
     if frames.shape != (33, 128, 128, 3) or not numpy.isfinite(frames).all():
         raise RuntimeError(f"the pipeline rendered {frames.shape}, finite: {numpy.isfinite(frames).all()}")
     if smoke:
-        tune(os.path.join(work, "tune"), os.path.join(work, "tuned"), folder, left, **{part: SMOKE[part] for part in
-                                                                                       ("encode", "transformer")})
+        tune(os.path.join(work, "tune"), os.path.join(work, "tuned"), folder, left, encode=SMOKE["encode"],
+             transformer={**SMOKE["transformer"], "teach": 2})
     print(f"{folder}: a WanPipeline that renders; {time.monotonic() - started:.0f} s", flush=True)
     return 0
 

@@ -1,38 +1,44 @@
 """Trains the transformer and the text encoder together, by flow matching as WanPipeline samples.
 
-    python train_transformer.py WORK [--steps 12385] [--batch 64] [--start FOLDER] [--rate 1] [--fit M] [--minutes M]
+    python train_transformer.py WORK [--steps 12385] [--batch 64] [--start FOLDER] [--teach 0] [--rate 1] [--fit M]
+                                [--minutes M]
 
 Reads WORK/tokenizer, WORK/latents and WORK/statistics.json; goes on from WORK/transformer_state.pt, else begins with
-the weights of the model folder --start (to tune a finished model; encoder layers beyond its own begin as the identity),
-else from nothing. Begins as soon as the first latents are there and takes in more while encode_clips.py writes them. Appends to
-WORK/transformer_log.csv and leaves the running mean of the weights in WORK/transformer.pt at the end of every slice.
---rate scales all learning rates; --fit sets the number of steps, once their pace is known, to what fits into M minutes.
+the weights of the model folder --start (to tune a finished model; words beyond its own begin as noise, encoder layers
+beyond its own as the identity), else from nothing. Begins as soon as the first latents are there and takes in more while
+encode_clips.py writes them. Appends to WORK/transformer_log.csv and leaves the running mean of the weights in
+WORK/transformer.pt at the end of every slice.
+
+--teach trains the text encoder alone first, for so many steps (teach_encoder.py). --rate scales all learning rates of what
+follows; --fit sets the number of steps, once their pace is known, to what fits into M minutes.
 """
 
 import argparse
-import itertools
 import json
 import math
 import os
 import time
 
+import numpy
 import sentencepiece
 import torch
 
 import config
 import encode_clips
 import grammar
+import teach_encoder
 import transformer_model
 from muon import Ema, Muon
 
 MUON_LR, ADAM_LR, WEIGHT_DECAY, WARM_UP_STEPS = 2e-3, 8e-4, 0.02, 150
 CONSTANT_SHARE = 0.4  # of the steps; then the learning rates fall to nothing in a straight line
 CAPTION_DROPOUT = 0.1
+CAPTIONS = 24  # of every clip: wordings and orders
 HIGH_NOISE_EVERY = 5  # one sample in so many is drawn near pure noise, where layout and colours are decided
-READER_WEIGHT = 0.02  # of the attributes' loss
+READER_WEIGHT = 0.05  # of the attributes' loss
 REPORT_EVERY = 200
 FIRST_SHARDS = 8  # of latents, at least, to begin with
-PACE_STEPS = (300, 500)  # the steps between which the pace is measured for --fit
+PACE_STEPS = {500: 300, 3000: 2000}  # for --fit the pace is measured at the first of each two steps, since the second
 
 
 class Latents:
@@ -46,9 +52,9 @@ class Latents:
         self.clips = statistics["clips"]
         self.values = torch.empty(self.clips, *config.LATENT_SHAPE, dtype=torch.bfloat16, device=device)
         self.codes = torch.empty(self.clips, len(grammar.ATTRIBUTES), dtype=torch.long, device=device)
-        self.captions = caption_table(tokenizer).to(device)  # [attributes…, wordings, orders, tokens]
-        self.orders = torch.tensor(grammar.ORDER_DRAW, device=device)
-        self.empty = tokens_of(tokenizer, [""])[0].to(device)
+        self.captions = torch.empty(self.clips, CAPTIONS, config.MAX_CAPTION_TOKENS, dtype=torch.long, device=device)
+        self.tokenizer = tokenizer
+        self.empty = transformer_model.tokens_of(tokenizer, [""])[0].to(device)
         self.take_in()
 
     def take_in(self):
@@ -62,7 +68,15 @@ class Latents:
             last = self.count + len(latents)
             self.values[self.count:last] = (latents - self.mean) / self.std
             self.codes[self.count:last] = shard["codes"].to(self.device)
+            self.captions[self.count:last] = self.captions_of(shard["codes"], self.count).to(self.device)
             self.count = last
+
+    def captions_of(self, codes, first: int) -> torch.Tensor:
+        """Tokens of several captions of every clip: [clips, CAPTIONS, MAX_CAPTION_TOKENS]."""
+        rng = numpy.random.default_rng((1, first))
+        texts = [grammar.sample_training_caption(scene, rng) for scene in map(grammar.scene_of, codes.tolist())
+                 for _ in range(CAPTIONS)]
+        return transformer_model.tokens_of(self.tokenizer, texts).view(len(codes), CAPTIONS, -1)
 
     def is_enough(self) -> bool:
         return self.count >= min(self.clips, FIRST_SHARDS * encode_clips.SHARD)
@@ -70,26 +84,9 @@ class Latents:
     def batch(self, count: int):
         """(latents [count, …] float32, tokens [count, MAX_CAPTION_TOKENS], codes [count, attributes])."""
         chosen = torch.randint(self.count, (count,), device=self.device)
-        wordings = torch.randint(self.captions.shape[5], (count,), device=self.device)
-        orders = torch.multinomial(self.orders, count, replacement=True)
-        codes = self.codes[chosen]
-        tokens = self.captions[(*codes.unbind(1), wordings, orders)]
+        tokens = self.captions[chosen, torch.randint(CAPTIONS, (count,), device=self.device)]
         dropped = torch.rand(count, device=self.device) < CAPTION_DROPOUT
-        return self.values[chosen].float(), torch.where(dropped[:, None], self.empty, tokens), codes
-
-
-def tokens_of(tokenizer, texts: list[str]) -> torch.Tensor:
-    rows = [ids + [tokenizer.eos_id()] for ids in tokenizer.encode(texts)]
-    return torch.tensor([ids + [tokenizer.pad_id()] * (config.MAX_CAPTION_TOKENS - len(ids)) for ids in rows])
-
-
-def caption_table(tokenizer) -> torch.Tensor:
-    """Tokens of every caption: [shapes, colours, floors, motions, skies, wordings, orders, MAX_CAPTION_TOKENS]."""
-    wordings = list(itertools.product(range(grammar.MOTION_WORDINGS), range(grammar.SKY_WORDINGS)))
-    texts = [grammar.caption(scene, motion, sky, order) for scene in grammar.all_scenes()
-             for motion, sky in wordings for order in range(len(grammar.ORDERS))]
-    sizes = [len(values) for values in grammar.ATTRIBUTES]
-    return tokens_of(tokenizer, texts).view(*sizes, len(wordings), -1, config.MAX_CAPTION_TOKENS)
+        return self.values[chosen].float(), torch.where(dropped[:, None], self.empty, tokens), self.codes[chosen]
 
 
 def draw_sigmas(count: int, device) -> torch.Tensor:
@@ -117,10 +114,11 @@ def losses_of(model, latents, tokens, codes):
 
 
 class Model:
-    def __init__(self, vocabulary: int, device):
+    def __init__(self, tokenizer, device):
         self.transformer = transformer_model.Transformer()
-        self.text_encoder = transformer_model.make_text_encoder(vocabulary)
+        self.text_encoder = transformer_model.make_text_encoder(tokenizer.get_piece_size())
         self.transformer.initialise()
+        self.tokenizer = tokenizer
         self.reader = transformer_model.AttributeReader(len(values) for values in grammar.ATTRIBUTES)
         self.named = []
         for prefix in ("transformer", "text_encoder", "reader"):
@@ -132,6 +130,7 @@ class Model:
     def load_folder(self, folder: str):
         self.transformer.load_state_dict(config.read_weights(os.path.join(folder, "transformer")))
         weights = config.read_weights(os.path.join(folder, "text_encoder"))
+        weights["shared.weight"] = self.take_embeddings(folder, weights["shared.weight"])
         result = self.text_encoder.load_state_dict(weights, strict=False)
         layers = {int(name.split(".")[2]) for name in weights if name.startswith("encoder.block.")}
         missing = [name for name in result.missing_keys if name != "encoder.embed_tokens.weight"
@@ -142,6 +141,16 @@ class Model:
             if i not in layers:
                 block.layer[0].SelfAttention.o.weight.zero_()
                 block.layer[1].DenseReluDense.wo.weight.zero_()
+
+    def take_embeddings(self, folder: str, rows: torch.Tensor) -> torch.Tensor:
+        """The folder's embedding of every piece that both tokenizers have, and noise of the same spread for the others."""
+        theirs = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "tokenizer", "spiece.model"))
+        known = {theirs.id_to_piece(i): i for i in range(theirs.get_piece_size())}
+        taken = rows.std() * torch.randn(self.tokenizer.get_piece_size(), rows.shape[1])
+        for i in range(len(taken)):
+            if self.tokenizer.id_to_piece(i) in known:
+                taken[i] = rows[known[self.tokenizer.id_to_piece(i)]]
+        return taken
 
 
 def quarter_means(errors, sigmas) -> dict:
@@ -154,16 +163,18 @@ def quarter_means(errors, sigmas) -> dict:
     return means
 
 
-def train(work, steps=12385, batch=64, start=None, rate=1.0, fit=None, minutes=None, report_every=REPORT_EVERY) -> bool:
+def train(work, steps=12385, batch=64, start=None, teach=0, rate=1.0, fit=None, minutes=None, report_every=REPORT_EVERY) -> bool:
     """True when all steps are done."""
     config.set_up_torch()
     device, time_slice = config.device(), config.Slice(minutes)
     state_path = os.path.join(work, "transformer_state.pt")
     tokenizer = sentencepiece.SentencePieceProcessor(model_file=os.path.join(work, "tokenizer", "spiece.model"))
     torch.manual_seed(0)
-    model = Model(tokenizer.get_piece_size(), device)
+    model = Model(tokenizer, device)
     if start and not os.path.exists(state_path):
         model.load_folder(start)
+    if teach and not os.path.exists(state_path):
+        teach_encoder.teach(work, model, device, teach)
     optimizer = Muon(model.named, rate * MUON_LR, rate * ADAM_LR, weight_decay=WEIGHT_DECAY,
                      is_matrix=lambda name, p: name.startswith("transformer.blocks.") and p.dim() == 2)
     ema = Ema(model.parameters)
@@ -194,7 +205,7 @@ def train(work, steps=12385, batch=64, start=None, rate=1.0, fit=None, minutes=N
                     {name: mean for name, mean in means.items() if not name.startswith("reader.")})
 
     errors, sigmas = [], []
-    pace_from = None
+    reached = {}  # seconds, by step
     while step < steps and not time_slice.over():
         optimizer.zero_grad()
         error, sigma, read = losses_of(model, *data.batch(batch))
@@ -206,13 +217,14 @@ def train(work, steps=12385, batch=64, start=None, rate=1.0, fit=None, minutes=N
         ema.update(step)
         errors.append(error.detach())
         sigmas.append(sigma)
-        if fit is not None and step in PACE_STEPS:
+        if fit is not None and (step in PACE_STEPS or step in PACE_STEPS.values()):
             norm.item()  # waits for the device
-            if step == PACE_STEPS[1] and pace_from is not None:
-                pace_s = (time_slice.seconds() - pace_from) / (PACE_STEPS[1] - PACE_STEPS[0])
-                steps = step + int((60 * fit - time_slice.seconds()) / pace_s)
+            reached[step] = time_slice.seconds()
+            since = PACE_STEPS.get(step)
+            if since in reached:
+                pace_s = (reached[step] - reached[since]) / (step - since)
+                steps = step + int((60 * fit - reached[step]) / pace_s)
                 print(f"{1000 * pace_s:.1f} ms a step: {steps} steps", flush=True)
-            pace_from = time_slice.seconds()
         if step % report_every == 0 or step == steps:
             means = quarter_means(errors, sigmas)
             if not math.isfinite(means["loss"]):
@@ -234,6 +246,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=12385)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--start")
+    parser.add_argument("--teach", type=int, default=0)
     parser.add_argument("--rate", type=float, default=1.0)
     parser.add_argument("--fit", type=float)
     parser.add_argument("--minutes", type=float)

@@ -233,6 +233,12 @@ def make_text_encoder(vocabulary: int):
     return encoder
 
 
+def tokens_of(tokenizer, texts: list[str]) -> torch.Tensor:
+    """[texts, MAX_CAPTION_TOKENS], each ended and padded."""
+    rows = [ids + [tokenizer.eos_id()] for ids in tokenizer.encode(texts)]
+    return torch.tensor([ids + [tokenizer.pad_id()] * (config.MAX_CAPTION_TOKENS - len(ids)) for ids in rows])
+
+
 class AttributeReader(nn.Module):
     """Reads every attribute of the scene off every token's state: for training only, where its loss makes the encoder write
     into each state what the whole sentence says."""
@@ -241,6 +247,12 @@ class AttributeReader(nn.Module):
         super().__init__()
         self.sizes = list(sizes)
         self.linear = nn.Linear(config.TEXT_ENCODER["d_model"], sum(self.sizes))
+
+    def right(self, states, mask, codes):
+        """By attribute, the share of the tokens off which it is read rightly: [attributes]."""
+        shares = [((scores.argmax(-1) == codes[:, i:i + 1]) * mask).sum() / mask.sum()
+                  for i, scores in enumerate(self.linear(states.float()).split(self.sizes, -1))]
+        return torch.stack(shares)
 
     def loss(self, states, mask, codes):
         """Mean cross-entropy over tokens and attributes: states [B, L, width], mask [B, L], codes [B, attributes]."""
