@@ -53,9 +53,10 @@ LatentRGB FitLatentRGB(const at::Tensor& latents, const at::Tensor& frames, cons
   const double count = static_cast<double>(x.size(0));
   const at::Tensor gram = at::matmul(x.t(), x) / count;
   at::Tensor wanted = at::matmul(x.t(), y) / count;
-  // Normalised latents have a variance near 1: directions in which these hardly vary stay as the prior has them.
+  // Normalised latents have a variance near 1. The prior counts as much as these latents do in a direction of that
+  // variance: what one clip of few colours says by chance about the others does not hold for the next clip.
   const bool fits = prior != nullptr && prior->channels == map.channels && prior->outputs() == map.outputs();
-  const double ridge = 0.01;
+  const double ridge = fits ? 1.0 : 0.01;
   const at::Tensor before = fits ? WeightsOf(*prior).to(at::kDouble) : at::zeros_like(wanted);
   wanted = wanted - at::matmul(gram, before);
   const at::Tensor weights = before + at::linalg_solve(gram + ridge * at::eye(gram.size(0), gram.options()), wanted);

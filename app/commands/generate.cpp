@@ -32,7 +32,8 @@ namespace {
 using base::ErrorCode;
 
 constexpr CommandFlag kFlags[] = {
-    {"--from-latents", "FILE", "decode and encode again what an earlier render kept, instead of rendering; a checkpoint: render the rest"},
+    {"--from-latents", "FILE",
+     "decode and encode again what an earlier render kept, instead of rendering; a checkpoint: render the rest"},
     {"--progress", "STYLE", "how to show progress", "auto bar plain json off"},
     {"--heatmap", "FILE.png", "picture of what attention skipped: step by layer, and layer by head of one step"},
     {"--heatmap-step", "N", "which step that is (the last)"},
@@ -273,8 +274,7 @@ int RunGenerate(const std::vector<std::string>& args) {
     observer.set_stats(&pipeline->attention_stats(), &pipeline->seconds());
     RunOptions options;
     options.looks = {looks.audit ? &*looks.audit : nullptr, looks.dump ? &*looks.dump : nullptr};
-    const nlohmann::json sidecar =
-        RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer, options);
+    const nlohmann::json sidecar = RunJob(job, *pipeline, prepared.kept ? &*prepared.kept : nullptr, observer, options);
     if (looks.audit) observer.Notice("audit\n" + AuditText(sidecar["audit"]));
     if (looks.dump) {
       observer.Notice(base::StrCat(looks.dump->files(), " attention calls in ", prepared.flags.flags.at("--dump")));

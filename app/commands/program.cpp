@@ -50,7 +50,8 @@ std::string ProgramHelp() {
          "  sparge --version                                program, libraries, kernels, CPU and GPU features\n\n"
          "`sparge COMMAND --help` lists a command's flags. Models are found by folder, or by name under "
          "SPARGE_MODELS.\n"
-         "Exit status: 0 all done, 1 a job failed, 2 bad input and nothing run, 3 stopped by a budget, 130 cancelled.\n";
+         "Exit status: 0 all done, 1 a job failed, 2 bad input and nothing run, 3 stopped by a budget, 130 "
+         "cancelled.\n";
 }
 
 int RunProgram(const std::vector<std::string>& args) {

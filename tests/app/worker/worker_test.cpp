@@ -293,7 +293,7 @@ TEST_F(WorkerTest, SetIsRecordedAndRendersAgain) {
 }
 
 TEST_F(WorkerTest, PauseWritesACheckpointAndWaits) {
-  const json settings = Small({{"out", "a.safetensors"}, {"steps", 8}});
+  const json settings = Small({{"out", "a.safetensors"}, {"steps", 100}});
   bool sent = false;
   bool there = false;
   EXPECT_EQ(Serve({RenderLine(1, settings).dump()},
@@ -311,7 +311,7 @@ TEST_F(WorkerTest, PauseWritesACheckpointAndWaits) {
             0);
   EXPECT_TRUE(there);
   EXPECT_EQ(Of(1, "resumed").size(), 1u);
-  EXPECT_EQ(Run(Job({"--steps", "8", "--seed", "3", "--out", "b.safetensors"})).status, 0);
+  EXPECT_EQ(Run(Job({"--steps", "100", "--seed", "3", "--out", "b.safetensors"})).status, 0);
   EXPECT_EQ(Latents("a.safetensors"), Latents("b.safetensors"));
 }
 
