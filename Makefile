@@ -50,7 +50,7 @@ quality:  ## how often the demo model draws what was asked (an hour; goes on whe
 
 bench:  ## load, encode, step, decode: the times in the README
 	@scripts/setup.sh bench
-	@scripts/build.sh release sparge
+	@scripts/build.sh release sparge window_bench
 	@scripts/bench.sh
 
 clean:  ## remove everything built here (libtorch stays in its cache)

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
+#include "ui/compare/actions.h"
+#include "ui/compare/stage.h"
 #include "ui/panels/panels.h"
 
 namespace ui {
@@ -12,12 +15,27 @@ std::string Always(const Context&) { return ""; }
 std::string CanGenerate(const Context& c) { return c.view.why_not.generate; }
 std::string HasRunning(const Context& c) { return c.view.Running() ? "" : "Nothing renders"; }
 std::string HasJobs(const Context& c) { return c.view.jobs.empty() ? "The queue is empty" : ""; }
-std::string HasClip(const Context& c) { return c.view.clip && !c.view.clip->frames.empty() ? "" : "No clip is shown"; }
+bool InCompare(const Context& c) { return c.state.workspace == Workspace::kCompare; }
+std::string HasClip(const Context& c) {
+  if (InCompare(c)) return WhyNoCompareClock(c);
+  return c.view.clip && !c.view.clip->frames.empty() ? "" : "No clip is shown";
+}
+// L locks the wipe's line there.
+std::string CanSpeedUp(const Context& c) {
+  if (InCompare(c) && c.local.compare.mode == CompareMode::kWipe) return "L locks the line of the wipe: Shift+L";
+  return HasClip(c);
+}
 std::string HasNotices(const Context& c) { return c.view.notices.empty() ? "There are no notices" : ""; }
 std::string HasShown(const Context& c) {
   return c.view.FindJob(c.view.shown_job) ? "" : "No clip of the queue is shown";
 }
 std::string CanPause(const Context& c) { return c.view.paused ? "" : c.view.why_not.pause; }
+std::string CanAudit(const Context& c) { return c.view.why_not.audit; }
+std::string HasGrid(const Context& c) { return c.view.sparsity.grid.empty() ? "No statistics are shown" : ""; }
+std::string HasCell(const Context& c) { return c.local.cell_step < 0 ? "No step and layer is chosen" : ""; }
+std::string HasMap(const Context& c) {
+  return c.view.sparsity.map && c.view.sparsity.map->cells && c.local.cell_head >= 0 ? "" : "No block map is shown";
+}
 std::string HasPaint(const Context& c) { return c.view.schedule.note; }
 
 void CycleMode(Context& c) {
@@ -25,6 +43,19 @@ void CycleMode(Context& c) {
   if (!mode) return;
   const std::string& now = mode->effective();
   c.Do(SetSetting{"attention.mode", now == "dense" ? "dense8" : now == "dense8" ? "sparge" : "dense"});
+}
+
+// The cell of the map that is chosen moves; the first time it is the first one.
+void MoveCell(Context& c, int steps, int layers) {
+  const SkipGrid& grid = c.view.sparsity.grid;
+  const bool none = c.local.cell_step < 0;
+  const int step = none ? 0 : c.local.cell_step + steps, layer = none ? 0 : c.local.cell_layer + layers;
+  ChooseCell(c, std::clamp(step, 0, grid.num_steps - 1), std::clamp(layer, 0, grid.num_layers - 1));
+}
+
+void MoveHead(Context& c, int heads) {
+  const int count = c.view.sparsity.grid.num_heads;
+  if (count > 0) ChooseHead(c, c.local.cell_head < 0 ? 0 : (c.local.cell_head + heads + count) % count);
 }
 
 void NextJob(Context& c) {
@@ -121,24 +152,104 @@ constexpr Action kActions[] = {
      HasPaint,
      [](Context& c) { c.Do(ClearSchedule{}); }},
 
+    {"audit",
+     "Audit the next step: what skipping and 8 bits cost",
+     "Attention",
+     {},
+     false,
+     CanAudit,
+     [](Context& c) {
+       c.state.heat_view = HeatView::kError;
+       c.Do(AuditStep{});
+     }},
+    {"cell_left",
+     "Heads: one step back",
+     "Attention",
+     {kKeyLeft, true},
+     false,
+     HasGrid,
+     [](Context& c) { MoveCell(c, -1, 0); }},
+    {"cell_right",
+     "Heads: one step on",
+     "Attention",
+     {kKeyRight, true},
+     false,
+     HasGrid,
+     [](Context& c) { MoveCell(c, 1, 0); }},
+    {"cell_up",
+     "Heads: one layer up",
+     "Attention",
+     {kKeyUp, true},
+     false,
+     HasGrid,
+     [](Context& c) { MoveCell(c, 0, -1); }},
+    {"cell_down",
+     "Heads: one layer down",
+     "Attention",
+     {kKeyDown, true},
+     false,
+     HasGrid,
+     [](Context& c) { MoveCell(c, 0, 1); }},
+    {"head_back",
+     "Block map of the head before",
+     "Attention",
+     {'['},
+     false,
+     HasCell,
+     [](Context& c) { MoveHead(c, -1); }},
+    {"head_on", "Block map of the next head", "Attention", {']'}, false, HasCell, [](Context& c) { MoveHead(c, 1); }},
+    {"map_large",
+     "Block map large, or small",
+     "Attention",
+     {'M'},
+     false,
+     HasMap,
+     [](Context& c) { c.local.map_large = !c.local.map_large; }},
+    {"close_cell", "Close heads and block map", "Attention", {'H'}, false, HasCell, CloseCell},
+
     {"play",
      "Play or pause the clip",
      "Player",
      {' '},
      false,
      HasClip,
-     [](Context& c) { c.local.playing = !c.local.playing; }},
-    {"frame_back", "One frame back", "Player", {'A'}, false, HasClip, [](Context& c) { StepFrame(c, -1); }},
-    {"frame_on", "One frame on", "Player", {'D'}, false, HasClip, [](Context& c) { StepFrame(c, 1); }},
+     [](Context& c) {
+       if (InCompare(c)) return PlayCompare(c);
+       c.local.playing = !c.local.playing;
+     }},
+    {"frame_back",
+     "One frame back",
+     "Player",
+     {'A'},
+     false,
+     HasClip,
+     [](Context& c) { InCompare(c) ? StepCompare(c, -1) : StepFrame(c, -1); }},
+    {"frame_on",
+     "One frame on",
+     "Player",
+     {'D'},
+     false,
+     HasClip,
+     [](Context& c) { InCompare(c) ? StepCompare(c, 1) : StepFrame(c, 1); }},
     {"slower", "Slower", "Player", {'J'}, false, HasClip, [](Context& c) { ChangeSpeed(c, 0.5); }},
-    {"faster", "Faster", "Player", {'L'}, false, HasClip, [](Context& c) { ChangeSpeed(c, 2); }},
+    {"faster", "Faster", "Player", {'L'}, false, CanSpeedUp, [](Context& c) { ChangeSpeed(c, 2); }},
+    {"faster_too",
+     "Faster, in the wipe too",
+     "Player",
+     {'L', false, true},
+     false,
+     HasClip,
+     [](Context& c) { ChangeSpeed(c, 2); }},
     {"one_to_one",
      "Pixels one to one, or fitted",
      "Player",
      {'Z'},
      false,
      HasClip,
-     [](Context& c) { c.local.one_to_one = !c.local.one_to_one; }},
+     [](Context& c) {
+       if (InCompare(c)) return OneToOneStage(c.local.compare);
+       c.local.one_to_one = !c.local.one_to_one;
+     }},
     {"loop", "Loop, or stop at the end", "Player", {}, false, Always, [](Context& c) { c.state.loop = !c.state.loop; }},
 
     {"pause",
@@ -246,6 +357,16 @@ std::string KeyName(int key) {
       return "Enter";
     case kKeyDelete:
       return "Del";
+    case kKeyTab:
+      return "Tab";
+    case kKeyLeft:
+      return "←";
+    case kKeyRight:
+      return "→";
+    case kKeyUp:
+      return "↑";
+    case kKeyDown:
+      return "↓";
     case ' ':
       return "Space";
     case '=':
@@ -257,7 +378,19 @@ std::string KeyName(int key) {
   }
 }
 
-bool Overlaid(const Context& c) { return c.local.palette_open || c.local.shortcuts_open || c.local.path_open; }
+bool Overlaid(const Context& c) {
+  return c.local.palette_open || c.local.shortcuts_open || c.local.path_open || c.local.compare.export_open;
+}
+
+// The tables of all workspaces.
+const std::vector<Action>& AllActions() {
+  static const std::vector<Action> kAll = [] {
+    std::vector<Action> all(std::begin(kActions), std::end(kActions));
+    all.insert(all.end(), CompareActions().begin(), CompareActions().end());
+    return all;
+  }();
+  return kAll;
+}
 
 }  // namespace
 
@@ -266,22 +399,23 @@ std::string Shortcut::Text() const {
   return std::string(ctrl ? "Ctrl+" : "") + (shift ? "Shift+" : "") + KeyName(key);
 }
 
-std::span<const Action> Actions() { return kActions; }
+std::span<const Action> Actions() { return AllActions(); }
 
 const Action* FindAction(const std::string& id) {
-  const auto it =
-      std::find_if(std::begin(kActions), std::end(kActions), [&](const Action& action) { return action.id == id; });
-  return it == std::end(kActions) ? nullptr : it;
+  const auto all = Actions();
+  const auto it = std::find_if(all.begin(), all.end(), [&](const Action& action) { return action.id == id; });
+  return it == all.end() ? nullptr : &*it;
 }
 
 void RunShortcuts(Context& c) {
   const bool typing = ImGui::GetIO().WantTextInput;
   for (const KeyPress& press : c.input.keys) {
     // An overlay has the keyboard to itself, but for what closes the window.
-    for (const Action& action : kActions) {
+    for (const Action& action : Actions()) {
       const Shortcut& keys = action.shortcut;
-      if (keys.key == 0 || keys.key != press.key || keys.ctrl != press.ctrl || keys.shift != press.shift || press.alt)
-        continue;
+      const bool plus = press.key == '=' && !press.ctrl;  // with Shift on many keyboards
+      const bool shift = keys.shift == press.shift || plus;
+      if (keys.key == 0 || keys.key != press.key || keys.ctrl != press.ctrl || !shift || press.alt) continue;
       if (press.key == kKeyEscape) continue;  // held: below
       if (typing && !action.while_typing) continue;
       const std::string id = action.id;

@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "ui/compare/commands.h"
 #include "ui/view.h"
 
 // What the user asked for. The panels return these; whoever runs the program carries them out.
@@ -51,6 +52,11 @@ struct ClearFinished {};
 struct PauseQueue {
   bool on = true;
 };
+struct AuditStep {};  // the next step of the clip that renders, every layer
+struct ShowMap {      // the block map of one head of the job that is shown
+  int step = 0, layer = 0, head = 0;
+  std::string pass;  // "": the first that there is
+};
 struct OpenPath {  // a model, a JOBS.yaml, a clip
   std::string path;
 };
@@ -65,8 +71,9 @@ struct NoticeAction {
 };
 struct Quit {};
 
-using Command = std::variant<SetSetting, SetSeeds, SetLive, PaintSchedule, ClearSchedule, Generate, ShowJob, MoveJob,
-                             DuplicateJob, EditJob, CancelJob, RetryJob, CancelAll, ClearFinished, PauseQueue, OpenPath,
-                             SaveQueue, DismissNotice, NoticeAction, Quit>;
+using Command =
+    std::variant<SetSetting, SetSeeds, SetLive, PaintSchedule, ClearSchedule, Generate, ShowJob, MoveJob, DuplicateJob,
+                 EditJob, CancelJob, RetryJob, CancelAll, ClearFinished, PauseQueue, AuditStep, ShowMap, OpenPath,
+                 SaveQueue, DismissNotice, NoticeAction, CompareCommand, LibraryCommand, Quit>;
 
 }  // namespace ui

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ui/commands.h"
+#include "ui/compare/player.h"
 #include "ui/input.h"
 #include "ui/state.h"
 #include "ui/theme.h"
@@ -38,11 +39,17 @@ struct Local {
   double last_time_s = 0;
   // the sparsity panel
   int cell_step = -1, cell_layer = -1;  // whose heads are shown
+  int cell_head = -1;                   // whose block map is shown
   uint64_t cell_job = 0;
+  int error_part = 0;      // of an audit: all, what skipping costs, what 8 bits cost
+  bool map_large = false;  // the block map takes the viewer's place
   // the painter
   CellMode brush = CellMode::kDense;
   bool painting = false;
   int paint_step = 0, paint_layer = 0;
+  CompareLocal compare;
+  LibraryLocal library;
+  uint64_t go_count = 0;  // the last wish that was followed
   // the queue
   double escape_since = -1;
   int drag_job = -1;

@@ -5,7 +5,7 @@
 namespace ui {
 
 enum class Workspace { kCreate, kCompare, kLibrary };
-enum class HeatView { kTotal, kBlocks, kTiles, kTime };
+enum class HeatView { kTotal, kBlocks, kTiles, kTime, kError };
 
 // How the window is arranged; saved between sessions by whoever runs the program. Sizes in units of 1 px at scale 1.
 struct UiState {

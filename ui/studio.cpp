@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "ui/actions.h"
+#include "ui/compare/panels.h"
 #include "ui/panels/panels.h"
 #include "ui/widgets/controls.h"
+#include "ui/widgets/panel.h"
 
 namespace ui {
 namespace {
@@ -16,22 +18,6 @@ constexpr double kHoldSeconds = 0.6;
 float Within(float value, float low, float high, float otherwise) {
   return std::isfinite(value) ? std::clamp(value, low, high) : otherwise;
 }
-
-// A panel of the layout.
-class Panel {
- public:
-  Panel(const Context& c, const char* name, ImVec2 at, ImVec2 size, int flags = 0) {
-    ImGui::SetCursorScreenPos(at);
-    ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.Px(12), c.Px(10)));
-    ImGui::BeginChild(name, ImVec2(std::max(size.x, 1.0f), std::max(size.y, 1.0f)), true, flags);
-  }
-  ~Panel() {
-    ImGui::EndChild();
-    ImGui::PopStyleVar();
-  }
-  Panel(const Panel&) = delete;
-  Panel& operator=(const Panel&) = delete;
-};
 
 // A gap between panels that can be dragged; changes `size` by the movement times `direction`.
 void Splitter(Context& c, const char* name, ImVec2 at, ImVec2 area, bool vertical, float direction, float* size) {
@@ -105,7 +91,7 @@ UiState Sane(UiState s) {
   s.bottom = Within(s.bottom, 104, 360, d.bottom);
   s.speed = std::isfinite(s.speed) ? std::clamp(s.speed, 0.25, 4.0) : 1;
   if (s.workspace < Workspace::kCreate || s.workspace > Workspace::kLibrary) s.workspace = d.workspace;
-  if (s.heat_view < HeatView::kTotal || s.heat_view > HeatView::kTime) s.heat_view = d.heat_view;
+  if (s.heat_view < HeatView::kTotal || s.heat_view > HeatView::kError) s.heat_view = d.heat_view;
   if (s.open_groups.size() > 1000) s.open_groups.clear();
   return s;
 }
@@ -123,6 +109,10 @@ std::vector<Command> Studio::Draw(const StudioView& view, const FrameInput& inpu
   places_.clear();
   wants_frames_ = false;
   Context c{view, input, theme, fonts, textures, state_, local_, out, places_, scale, &wants_frames_};
+  if (view.go_count != local_.go_count) {
+    local_.go_count = view.go_count;
+    state_.workspace = view.go_to;
+  }
   RunShortcuts(c);
   HoldToCancel(c);
 
@@ -148,15 +138,18 @@ std::vector<Command> Studio::Draw(const StudioView& view, const FrameInput& inpu
   const ImVec2 at(gap, top), area(std::max(display.x - 2 * gap, 1.0f), std::max(display.y - top - gap, 1.0f));
   if (state_.workspace == Workspace::kCreate) {
     DrawCreate(c, at, area);
+  } else if (state_.workspace == Workspace::kCompare) {
+    DrawCompare(c, at, area);
   } else {
     const Panel panel(c, "later", at, area);
-    state_.workspace == Workspace::kCompare ? DrawCompare(c) : DrawLibrary(c);
+    DrawLibrary(c);
   }
   ImGui::End();
   DrawNotices(c);
   DrawPalette(c);
   DrawShortcuts(c);
   DrawPathEntry(c);
+  if (state_.workspace == Workspace::kCompare) DrawExport(c);
   state_ = Sane(std::move(state_));
   return out;
 }

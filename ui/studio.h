@@ -22,6 +22,7 @@ class Studio {
                             float scale);
 
   const UiState& state() const { return state_; }
+  const CompareLocal& compare() const { return local_.compare; }  // for tests
   // Whether something moves: the next frame should come soon without any input.
   bool wants_frames() const { return wants_frames_; }
   // Where widgets were in the last frame, by name ("generate", "mode/dense", "heat/0/2", …).

@@ -35,6 +35,7 @@ void SkipGrid::Resize(int steps, int layers, int heads_a_layer) {
   num_layers = layers;
   num_heads = heads_a_layer;
   heads.assign(static_cast<size_t>(steps) * static_cast<size_t>(layers) * static_cast<size_t>(heads_a_layer), {});
+  sums.clear();
 }
 
 const SkipCounts& SkipGrid::at(int step, int layer, int head) const {
@@ -44,18 +45,88 @@ const SkipCounts& SkipGrid::at(int step, int layer, int head) const {
 }
 
 SkipCounts& SkipGrid::at(int step, int layer, int head) {
+  sums.clear();
   return const_cast<SkipCounts&>(static_cast<const SkipGrid*>(this)->at(step, layer, head));
 }
 
 SkipCounts SkipGrid::Layer(int step, int layer) const {
+  if (!sums.empty())
+    return sums.at(static_cast<size_t>(step) * static_cast<size_t>(num_layers) + static_cast<size_t>(layer));
   SkipCounts sum;
   for (int head = 0; head < num_heads; ++head) sum.Add(at(step, layer, head));
   return sum;
 }
 
 SkipCounts SkipGrid::Total() const {
+  if (!sums.empty()) return total;
   SkipCounts sum;
   for (const SkipCounts& head : heads) sum.Add(head);
+  return sum;
+}
+
+double SkipGrid::MostMilliseconds() const {
+  if (!sums.empty()) return most_ms;
+  double most = 0;
+  for (int step = 0; step < num_steps; ++step) {
+    for (int layer = 0; layer < num_layers; ++layer) most = std::max(most, Layer(step, layer).ms);
+  }
+  return most;
+}
+
+void SkipGrid::Summarise() {
+  sums.clear();
+  std::vector<SkipCounts> layers;
+  for (int step = 0; step < num_steps; ++step) {
+    for (int layer = 0; layer < num_layers; ++layer) layers.push_back(Layer(step, layer));
+  }
+  total = Total();
+  most_ms = MostMilliseconds();
+  sums = std::move(layers);
+}
+
+void ErrorSums::Add(const ErrorSums& other) {
+  total += other.total;
+  skipping += other.skipping;
+  eight_bit += other.eight_bit;
+  dense8 += other.dense8;
+  calls += other.calls;
+}
+
+void ErrorGrid::Resize(int steps, int layers, int heads_a_layer) {
+  std::vector<ErrorSums> larger(static_cast<size_t>(steps) * static_cast<size_t>(layers) *
+                                static_cast<size_t>(heads_a_layer));
+  const ErrorGrid old = *this;
+  num_steps = steps;
+  num_layers = layers;
+  num_heads = heads_a_layer;
+  heads = std::move(larger);
+  for (int step = 0; step < std::min(steps, old.num_steps); ++step) {
+    for (int layer = 0; layer < std::min(layers, old.num_layers); ++layer) {
+      for (int head = 0; head < std::min(heads_a_layer, old.num_heads); ++head)
+        at(step, layer, head) = old.at(step, layer, head);
+    }
+  }
+}
+
+const ErrorSums& ErrorGrid::at(int step, int layer, int head) const {
+  return heads.at((static_cast<size_t>(step) * static_cast<size_t>(num_layers) + static_cast<size_t>(layer)) *
+                      static_cast<size_t>(num_heads) +
+                  static_cast<size_t>(head));
+}
+
+ErrorSums& ErrorGrid::at(int step, int layer, int head) {
+  return const_cast<ErrorSums&>(static_cast<const ErrorGrid*>(this)->at(step, layer, head));
+}
+
+ErrorSums ErrorGrid::Layer(int step, int layer) const {
+  ErrorSums sum;
+  for (int head = 0; head < num_heads; ++head) sum.Add(at(step, layer, head));
+  return sum;
+}
+
+ErrorSums ErrorGrid::Total() const {
+  ErrorSums sum;
+  for (const ErrorSums& head : heads) sum.Add(head);
   return sum;
 }
 

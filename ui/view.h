@@ -7,16 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "ui/compare/view.h"
+#include "ui/image.h"
+#include "ui/library/view.h"
+#include "ui/state.h"
+
 // Everything that the window shows, as plain data. Whoever runs the program fills it in; the panels read it and return
 // commands (ui/commands.h).
 namespace ui {
-
-// 8-bit RGB. `id` changes with the content, so that textures are made once.
-struct Image {
-  uint64_t id = 0;
-  int width_px = 0, height_px = 0;
-  std::shared_ptr<const std::vector<uint8_t>> rgb;  // [height_px, width_px, 3]
-};
 
 struct Clip {
   uint64_t id = 0;  // changes with the clip, and with every preview
@@ -24,6 +22,7 @@ struct Clip {
   std::string path;      // "" for a preview
   double fps = 0;        // 0: an image
   bool preview = false;  // of a clip that is still being denoised
+  std::string badge;     // over a preview: "preview, step 7 of 25"
   std::vector<Image> frames;
 };
 
@@ -103,6 +102,11 @@ struct SkipCounts {
 struct SkipGrid {
   int num_steps = 0, num_layers = 0, num_heads = 0;
   std::vector<SkipCounts> heads;  // [num_steps, num_layers, num_heads]
+  // Sums over heads, [num_steps, num_layers], over all, and the longest time of a layer: kept by Summarise, empty after
+  // a change.
+  std::vector<SkipCounts> sums;
+  SkipCounts total;
+  double most_ms = 0;
 
   void Resize(int steps, int layers, int heads_a_layer);
   bool empty() const { return heads.empty(); }
@@ -110,6 +114,47 @@ struct SkipGrid {
   const SkipCounts& at(int step, int layer, int head) const;
   SkipCounts Layer(int step, int layer) const;  // over heads
   SkipCounts Total() const;
+  double MostMilliseconds() const;  // of a step's layer
+  void Summarise();                 // what Layer, Total and MostMilliseconds then need not add up
+};
+
+// What skipping and 8 bits cost, against dense attention on the same inputs: relative L1, the mean of some calls.
+struct ErrorSums {
+  double total = 0, skipping = 0, eight_bit = 0, dense8 = 0;  // sums over the calls
+  int64_t calls = 0;
+
+  void Add(const ErrorSums& other);
+  bool known() const { return calls > 0; }
+  double Mean(double sum) const { return calls > 0 ? sum / static_cast<double>(calls) : 0; }
+};
+
+// Step × layer × head, as SkipGrid; only audited steps are known. Empty: no audit yet.
+struct ErrorGrid {
+  int num_steps = 0, num_layers = 0, num_heads = 0;
+  std::vector<ErrorSums> heads;  // [num_steps, num_layers, num_heads]
+
+  void Resize(int steps, int layers, int heads_a_layer);  // what is known stays
+  bool empty() const { return heads.empty(); }
+  ErrorSums& at(int step, int layer, int head);
+  const ErrorSums& at(int step, int layer, int head) const;
+  ErrorSums Layer(int step, int layer) const;  // over heads
+  ErrorSums Total() const;
+};
+
+// Which blocks of one head's scores were computed in one step and layer: a picture of query blocks (rows) × key blocks
+// (columns), in the clip's order of tokens.
+struct BlockMapView {
+  int step = -1, layer = -1, head = -1;
+  std::string pass;                 // "cond", "uncond"
+  std::vector<std::string> passes;  // that there are maps of
+  int query_blocks = 0, key_blocks = 0, query_block_tokens = 0, key_block_tokens = 0;
+  bool causal = false;
+  int64_t visible = 0, kept = 0;
+  std::shared_ptr<const std::vector<uint8_t>> cells;  // [query_blocks, key_blocks]: one of the values below
+  Image image;                                        // of the cells; smaller than they are where they are many
+  std::string note;                                   // where there is none: why
+
+  static constexpr uint8_t kSkipped = 0, kKept = 1, kHidden = 2;  // hidden: causal, nothing to see there
 };
 
 struct KernelRow {
@@ -126,10 +171,13 @@ struct FallbackRow {
 struct SparsityView {
   std::string title;  // of the job that it is about
   SkipGrid grid;
+  ErrorGrid errors;
+  std::optional<BlockMapView> map;  // that was asked for last
   std::vector<KernelRow> kernels;
   std::vector<FallbackRow> fallbacks;
   std::string kernels_note;                // why there are none yet
   std::optional<double> share_of_time;     // of the DiT's steps that attention takes
+  std::string share_note;                  // of which time it is
   std::optional<double> speedup, ceiling;  // of the steps: so far; if skipped work cost nothing at all
   std::string speedup_note;                // what they are measured against
 };
@@ -165,9 +213,15 @@ struct Meter {
   std::string tooltip;
 };
 
+// Settings with which the next clip would fit into memory.
+struct MemoryOffer {
+  std::string text, tooltip;
+  std::vector<std::pair<std::string, std::string>> settings;  // key, value
+};
+
 // Why something cannot be done now; "" if it can.
 struct Abilities {
-  std::string generate, set_live, pause;
+  std::string generate, set_live, pause, audit;
 };
 
 struct StudioView {
@@ -182,6 +236,7 @@ struct StudioView {
   int num_seeds = 1;
   bool live = true;  // settings of attention go to the running job
   std::string memory_estimate, memory_warning;
+  std::vector<MemoryOffer> memory_offers;  // where it will not fit
 
   std::vector<JobRow> jobs;  // in the queue's order
   uint64_t shown_job = 0;    // whose clip and statistics are shown; 0: none
@@ -193,6 +248,12 @@ struct StudioView {
   std::vector<NoticeRow> notices;
   std::vector<Meter> meters;
   Abilities why_not;
+  CompareView compare;
+  LibraryView library;
+  std::string ab_reference;  // what A of Generate A/B is: "dense", or settings that were kept
+  // The workspace that the program wants shown; counts up with every wish.
+  uint64_t go_count = 0;
+  Workspace go_to = Workspace::kCreate;
 
   const SettingRow* Find(const std::string& key) const;
   const JobRow* FindJob(uint64_t id) const;

@@ -143,6 +143,17 @@ Alignment Align(const std::vector<SourceInfo>& sources, const AlignOptions& opti
   return out;
 }
 
+int64_t SourceFrameAt(const Track& track, double clock_fps, int64_t t, const std::vector<double>& times_s,
+                      int64_t num_frames) {
+  const int64_t last = std::max<int64_t>(num_frames - 1, 0);
+  if (!track.by_time) return std::clamp<int64_t>(track.skip + t, 0, last);
+  const double now = track.start_s + static_cast<double>(t) / clock_fps + kSlack / track.fps;
+  const auto after = std::upper_bound(times_s.begin(), times_s.end(), now);
+  const bool known = after != times_s.end() || static_cast<int64_t>(times_s.size()) == num_frames;
+  const int64_t frame = known ? after - times_s.begin() - 1 : static_cast<int64_t>(std::floor(now * track.fps));
+  return std::clamp<int64_t>(frame, 0, last);
+}
+
 AlignedStream::AlignedStream(const std::string& path, const Track& track, const Alignment& alignment)
     : path_(path), track_(track), alignment_(alignment), stream_(OpenSource(path)) {
   for (int64_t i = 0; i < track_.skip; ++i) Advance();

@@ -42,6 +42,11 @@ struct Alignment {
 // The first source is the reference. Throws InputErrors: what differs, both values, and the flag that aligns it.
 Alignment Align(const std::vector<SourceInfo>& sources, const AlignOptions& options);
 
+// Which of a source's frames is shown at frame t of the clock. `times_s`: when its frames begin, as far as that is
+// known; from there on its rate says. `num_frames`: of the source.
+int64_t SourceFrameAt(const Track& track, double clock_fps, int64_t t, const std::vector<double>& times_s,
+                      int64_t num_frames);
+
 // A source on the clock.
 class AlignedStream {
  public:

@@ -5,27 +5,41 @@
 
 #include "app/compare/outputs.h"
 #include "app/settings/layers.h"
-#include "attention/base/error.h"
 
 namespace app {
 namespace {
 
-using base::ErrorCode;
 using pipeline::Stage;
 
-// The two files that a pair is measured on.
-struct Pair {
-  std::string reference, other;
-  bool on_frames;
-};
+Region Cut(const Region& region, const Alignment& alignment) {
+  if (region.empty()) return {0, 0, alignment.width_px, alignment.height_px};
+  Region cut;
+  cut.x = std::clamp<int64_t>(region.x, 0, alignment.width_px - 1);
+  cut.y = std::clamp<int64_t>(region.y, 0, alignment.height_px - 1);
+  cut.width_px = std::clamp<int64_t>(region.x + region.width_px - cut.x, 1, alignment.width_px - cut.x);
+  cut.height_px = std::clamp<int64_t>(region.y + region.height_px - cut.y, 1, alignment.height_px - cut.y);
+  return cut;
+}
 
-// Like against like: the floats where both sides have them, else what is decoded.
-Pair PairOf(const SourceInfo& reference, const SourceInfo& other) {
-  const bool on_frames = !reference.frames_path.empty() && !other.frames_path.empty();
-  return on_frames ? Pair{reference.frames_path, other.frames_path, true} : Pair{reference.path, other.path, false};
+const Picture& PartOf(const Picture& picture, const Region& region, Picture& part) {
+  if (region.width_px == picture.width_px && region.height_px == picture.height_px) return picture;
+  part.Resize(region.height_px, region.width_px);
+  const auto row = static_cast<std::ptrdiff_t>(region.width_px * 3);
+  for (int64_t y = 0; y < region.height_px; ++y) {
+    const auto from = static_cast<std::ptrdiff_t>(((region.y + y) * picture.width_px + region.x) * 3);
+    std::copy_n(picture.rgb.begin() + from, row, part.rgb.begin() + static_cast<std::ptrdiff_t>(y) * row);
+  }
+  return part;
 }
 
 }  // namespace
+
+// Like against like.
+MeasuredPair PairOf(const SourceInfo& reference, const SourceInfo& other) {
+  const bool on_frames = !reference.frames_path.empty() && !other.frames_path.empty();
+  return on_frames ? MeasuredPair{reference.frames_path, other.frames_path, true}
+                   : MeasuredPair{reference.path, other.path, false};
+}
 
 CompareResult PrepareComparison(const std::vector<std::string>& paths, const AlignOptions& options) {
   CompareResult result;
@@ -41,28 +55,38 @@ CompareResult PrepareComparison(const std::vector<std::string>& paths, const Ali
   return result;
 }
 
+Comparison MeasureOne(const CompareResult& prepared, size_t other, const Region& region, pipeline::Progress& progress,
+                      const OnFrame& on_frame) {
+  const Alignment& alignment = prepared.alignment;
+  const MeasuredPair pair = PairOf(prepared.sources[0], prepared.sources[other]);
+  const Region part = Cut(region, alignment);
+  AlignedStream reference_stream(pair.reference, alignment.tracks[0], alignment);
+  AlignedStream other_stream(pair.other, alignment.tracks[other], alignment);
+  FrameMeter meter;
+  Picture part_a, part_b;
+  Comparison comparison;
+  comparison.on_frames = pair.on_frames;
+  for (int64_t t = 0; t < alignment.num_frames; ++t) {
+    progress.ThrowIfCancelled();
+    const Picture& a = PartOf(reference_stream.Next(), part, part_a);
+    const Picture& b = PartOf(other_stream.Next(), part, part_b);
+    comparison.frames.push_back(meter.Add(a, b));
+    if (on_frame) on_frame(t, comparison.frames.back());
+  }
+  comparison.summary = Summarise(comparison.frames);
+  comparison.gain = GainFor(meter.differences());
+  return comparison;
+}
+
 void MeasureAll(CompareResult& result, pipeline::Progress& progress) {
-  const Alignment& alignment = result.alignment;
   const auto num_others = static_cast<int64_t>(result.sources.size()) - 1;
-  const int64_t total = num_others * alignment.num_frames;
+  const int64_t total = num_others * result.alignment.num_frames;
   int64_t done = 0;
   progress.Update(Stage::kMeasure, 0, total);
   result.others.clear();
   for (size_t i = 1; i < result.sources.size(); ++i) {
-    const Pair pair = PairOf(result.sources[0], result.sources[i]);
-    AlignedStream reference(pair.reference, alignment.tracks[0], alignment);
-    AlignedStream other(pair.other, alignment.tracks[i], alignment);
-    FrameMeter meter;
-    Comparison comparison;
-    comparison.on_frames = pair.on_frames;
-    for (int64_t t = 0; t < alignment.num_frames; ++t) {
-      progress.ThrowIfCancelled();
-      comparison.frames.push_back(meter.Add(reference.Next(), other.Next()));
-      progress.Update(Stage::kMeasure, ++done, total);
-    }
-    comparison.summary = Summarise(comparison.frames);
-    comparison.gain = GainFor(meter.differences());
-    result.others.push_back(std::move(comparison));
+    const auto count = [&](int64_t, const FrameMetrics&) { progress.Update(Stage::kMeasure, ++done, total); };
+    result.others.push_back(MeasureOne(result, i, {}, progress, count));
   }
 }
 

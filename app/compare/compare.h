@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,11 @@ namespace app {
 
 enum class DifferenceKind { kAbsolute, kSigned };
 
+// Which files an export writes.
+struct Wanted {
+  bool side_by_side = true, wipe = true, difference = true, sheet = true, numbers = true, report = true;
+};
+
 struct PictureOptions {
   DifferenceKind difference = DifferenceKind::kAbsolute;
   double gain = 0;             // of difference pictures; 0: by GainFor
@@ -30,6 +36,7 @@ struct CompareRequest {
   std::string folder;              // where the files go; made if it is missing
   AlignOptions align;
   PictureOptions pictures;
+  Wanted wanted;  // `report` needs the sheet
   bool overwrite = false;
 };
 
@@ -55,13 +62,36 @@ struct CompareResult {
 // The sources, looked at, named and aligned. Throws InputErrors with all that is wrong.
 CompareResult PrepareComparison(const std::vector<std::string>& paths, const AlignOptions& options);
 
+// A part of the clock's picture; without a size: all of it.
+struct Region {
+  int64_t x = 0, y = 0, width_px = 0, height_px = 0;
+
+  bool empty() const { return width_px <= 0 || height_px <= 0; }
+  bool operator==(const Region&) const = default;
+};
+
+// The two files that sources[other] is measured on: the floats where both sides have them, else what is decoded.
+struct MeasuredPair {
+  std::string reference, other;
+  bool on_frames = false;
+};
+MeasuredPair PairOf(const SourceInfo& reference, const SourceInfo& other);
+
+// Of one frame; for who shows numbers while they are made.
+using OnFrame = std::function<void(int64_t t, const FrameMetrics& metrics)>;
+
+// Measures sources[other] (from 1) in a region, which is cut to the picture. Throws as MeasureAll.
+Comparison MeasureOne(const CompareResult& prepared, size_t other, const Region& region, pipeline::Progress& progress,
+                      const OnFrame& on_frame);
+
 // Fills in `others`. Progress: Stage::kMeasure in frames. Throws Error{kInvalidInput} for a file that breaks,
 // Error{kCancelled}.
 void MeasureAll(CompareResult& result, pipeline::Progress& progress);
 
 // All of it: measures, then writes side_by_side.mp4, wipe.mp4, difference.mp4 (of several others wipe_NAME.mp4 and
-// difference_NAME.mp4), contact_sheet.png, metrics.csv, metrics.json and report.html. The files appear together, or
-// none does. Throws InputErrors for what could never work (before anything is read but headers), base::Error.
+// difference_NAME.mp4), contact_sheet.png, metrics.csv, metrics.json and report.html, as far as they are wanted. The
+// files appear together, or none does. Throws InputErrors for what could never work (before anything is read but
+// headers), base::Error.
 CompareResult Compare(const CompareRequest& request, pipeline::Progress& progress);
 
 }  // namespace app

@@ -97,22 +97,49 @@ std::vector<float> LumaOf(const Picture& picture) {
   return luma;
 }
 
-double SSIMOf(const std::vector<float>& a, const std::vector<float>& b, int64_t height_px, int64_t width_px) {
+namespace {
+
+// The similarity under every window, row after row.
+std::vector<double> SSIMWindows(const std::vector<float>& a, const std::vector<float>& b, Blur& blur) {
   constexpr double kC1 = 0.01 * 0.01, kC2 = 0.03 * 0.03;
-  Blur blur(height_px, width_px);
   std::vector<double> mean_a, mean_b, square_a, square_b, product;
   blur({a.begin(), a.end()}, mean_a);
   blur({b.begin(), b.end()}, mean_b);
   blur(Products(a, a), square_a);
   blur(Products(b, b), square_b);
   blur(Products(a, b), product);
-  double sum = 0;
   for (size_t i = 0; i < product.size(); ++i) {
     const double aa = mean_a[i] * mean_a[i], bb = mean_b[i] * mean_b[i], ab = mean_a[i] * mean_b[i];
     const double variances = (square_a[i] - aa) + (square_b[i] - bb), covariance = product[i] - ab;
-    sum += (2 * ab + kC1) * (2 * covariance + kC2) / ((aa + bb + kC1) * (variances + kC2));
+    product[i] = (2 * ab + kC1) * (2 * covariance + kC2) / ((aa + bb + kC1) * (variances + kC2));
   }
+  return product;
+}
+
+}  // namespace
+
+double SSIMOf(const std::vector<float>& a, const std::vector<float>& b, int64_t height_px, int64_t width_px) {
+  Blur blur(height_px, width_px);
+  const std::vector<double> windows = SSIMWindows(a, b, blur);
+  const double sum = std::accumulate(windows.begin(), windows.end(), 0.0);
   return std::min(1.0, sum / static_cast<double>(blur.count()));  // rounding may say a little more
+}
+
+std::vector<float> SSIMMapOf(const std::vector<float>& a, const std::vector<float>& b, int64_t height_px,
+                             int64_t width_px) {
+  Blur blur(height_px, width_px);
+  const std::vector<double> windows = SSIMWindows(a, b, blur);
+  const Axis rows(height_px), columns(width_px);
+  std::vector<float> map(static_cast<size_t>(height_px * width_px));
+  for (int64_t y = 0; y < height_px; ++y) {
+    const int64_t row = std::clamp<int64_t>(y - rows.first, 0, rows.count - 1);
+    for (int64_t x = 0; x < width_px; ++x) {
+      const int64_t column = std::clamp<int64_t>(x - columns.first, 0, columns.count - 1);
+      map[static_cast<size_t>(y * width_px + x)] =
+          static_cast<float>(std::min(1.0, windows[static_cast<size_t>(row * columns.count + column)]));
+    }
+  }
+  return map;
 }
 
 FrameMetrics FrameMeter::Add(const Picture& a, const Picture& b) {

@@ -27,6 +27,11 @@ std::vector<float> LumaOf(const Picture& picture);
 // 0.03. On a side shorter than 11 px the window goes over the border, where the last row or column goes on.
 double SSIMOf(const std::vector<float>& a, const std::vector<float>& b, int64_t height_px, int64_t width_px);
 
+// The same for every pixel, [height_px, width_px]: that of the window around it; where that would leave the picture, of
+// the nearest that does not.
+std::vector<float> SSIMMapOf(const std::vector<float>& a, const std::vector<float>& b, int64_t height_px,
+                             int64_t width_px);
+
 // Measures frame after frame; remembers the frame before.
 class FrameMeter {
  public:

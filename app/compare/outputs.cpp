@@ -99,6 +99,7 @@ std::string FrameText(const Alignment& alignment, int64_t t) {
 
 OutputWriter::OutputWriter(const CompareRequest& request, const CompareResult& prepared)
     : options_(request.pictures),
+      wanted_(request.wanted),
       folder_(request.folder.ends_with('/') ? request.folder : request.folder + "/"),
       composer_(prepared.alignment.height_px, prepared.alignment.width_px, request.pictures.zoom,
                 AnyDetails(prepared)) {
@@ -110,10 +111,15 @@ OutputWriter::OutputWriter(const CompareRequest& request, const CompareResult& p
     wipes_.push_back("wipe" + part + ".mp4");
     differences_.push_back("difference" + part + ".mp4");
   }
-  names_ = {kSideBySide};
-  names_.insert(names_.end(), wipes_.begin(), wipes_.end());
-  names_.insert(names_.end(), differences_.begin(), differences_.end());
-  names_.insert(names_.end(), {kSheet, kCsv, kJson, kReport});
+  const auto add = [&](bool wanted, const std::vector<std::string>& names) {
+    if (wanted) names_.insert(names_.end(), names.begin(), names.end());
+  };
+  add(wanted_.side_by_side, {kSideBySide});
+  add(wanted_.wipe, wipes_);
+  add(wanted_.difference, differences_);
+  add(wanted_.sheet, {kSheet});
+  add(wanted_.numbers, {kCsv, kJson});
+  add(wanted_.report, {kReport});
 
   ErrorList errors;
   const Alignment& alignment = prepared.alignment;
@@ -196,12 +202,12 @@ void OutputWriter::Write(CompareResult& result, pipeline::Progress& progress) {
   progress.Update(Stage::kWrite, 0, alignment.num_frames);
 
   base::AtomicFileSet files;
-  Video side_by_side(files, PathOf(kSideBySide), alignment, progress);
-  std::vector<Video> wipes, differences;
+  std::vector<Video> side_by_side, wipes, differences;  // without what is not wanted
   std::vector<AlignedStream> streams;
+  if (wanted_.side_by_side) side_by_side.emplace_back(files, PathOf(kSideBySide), alignment, progress);
   for (size_t i = 0; i < num_others; ++i) {
-    wipes.emplace_back(files, PathOf(wipes_[i]), alignment, progress);
-    differences.emplace_back(files, PathOf(differences_[i]), alignment, progress);
+    if (wanted_.wipe) wipes.emplace_back(files, PathOf(wipes_[i]), alignment, progress);
+    if (wanted_.difference) differences.emplace_back(files, PathOf(differences_[i]), alignment, progress);
   }
   for (size_t i = 0; i < result.sources.size(); ++i) {
     streams.emplace_back(result.sources[i].path, alignment.tracks[i], alignment);
@@ -215,11 +221,9 @@ void OutputWriter::Write(CompareResult& result, pipeline::Progress& progress) {
     std::vector<Canvas> frames;
     for (AlignedStream& stream : streams) frames.push_back(ToCanvas(stream.Next()));
     const std::vector<Panel> panels = Panels(result, frames, t);
-    side_by_side.Add(composer_.Grid(panels));
-    for (size_t i = 0; i < num_others; ++i) {
-      wipes[i].Add(WipeFrame(panels, i, result, t));
-      differences[i].Add(DifferenceFrame(panels, i, result));
-    }
+    for (Video& video : side_by_side) video.Add(composer_.Grid(panels));
+    for (size_t i = 0; i < wipes.size(); ++i) wipes[i].Add(WipeFrame(panels, i, result, t));
+    for (size_t i = 0; i < differences.size(); ++i) differences[i].Add(DifferenceFrame(panels, i, result));
     if (std::find(sheet_frames.begin(), sheet_frames.end(), t) != sheet_frames.end()) {
       columns.push_back(FrameText(alignment, t));
       for (size_t i = 0; i < frames.size(); ++i) {
@@ -231,10 +235,8 @@ void OutputWriter::Write(CompareResult& result, pipeline::Progress& progress) {
     }
     if (t + 1 < alignment.num_frames) progress.Update(Stage::kWrite, t + 1, alignment.num_frames);
   }
-  side_by_side.Finish();
-  for (size_t i = 0; i < num_others; ++i) {
-    wipes[i].Finish();
-    differences[i].Finish();
+  for (std::vector<Video>* videos : {&side_by_side, &wipes, &differences}) {
+    for (Video& video : *videos) video.Finish();
   }
 
   for (size_t i = 0; i < result.sources.size(); ++i) {
@@ -255,10 +257,10 @@ void OutputWriter::Write(CompareResult& result, pipeline::Progress& progress) {
   const std::string png = pipeline::EncodePng(sheet.rgb.data(), sheet.height_px, sheet.width_px, "");
   progress.ThrowIfCancelled();
   for (const std::string& name : names_) result.files.push_back(PathOf(name));
-  files.Add(PathOf(kSheet)).Write(png);
-  files.Add(PathOf(kCsv)).Write(MetricsCSV(result));
-  files.Add(PathOf(kJson)).Write(MetricsJSON(result));
-  files.Add(PathOf(kReport)).Write(ReportHTML(result, png, names_));
+  if (wanted_.sheet) files.Add(PathOf(kSheet)).Write(png);
+  if (wanted_.numbers) files.Add(PathOf(kCsv)).Write(MetricsCSV(result));
+  if (wanted_.numbers) files.Add(PathOf(kJson)).Write(MetricsJSON(result));
+  if (wanted_.report) files.Add(PathOf(kReport)).Write(ReportHTML(result, png, names_));
   progress.ThrowIfCancelled();
   files.Commit();
   progress.Update(Stage::kWrite, alignment.num_frames, alignment.num_frames);

@@ -27,6 +27,7 @@ class OutputWriter {
   double GainOf(const CompareResult& result, size_t other) const;
 
   const PictureOptions options_;
+  const Wanted wanted_;
   std::string folder_;  // ends in '/'
   Composer composer_;
   std::vector<std::string> wipes_, differences_;  // names of files, one an other

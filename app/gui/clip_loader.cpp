@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "attention/base/error.h"
@@ -15,36 +16,11 @@ constexpr size_t kMostBytes = size_t{1} << 30;  // of decoded frames
 
 }  // namespace
 
-ClipLoader::ClipLoader(std::function<void()> ready) : ready_(std::move(ready)), thread_([this] { Run(); }) {}
+ClipLoader::ClipLoader(std::function<void()> ready)
+    : thread_([this](const std::string& path, const std::function<bool()>& outdated) { return Read(path, outdated); },
+              std::move(ready)) {}
 
-ClipLoader::~ClipLoader() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
-void ClipLoader::Load(const std::string& path) {
-  const std::lock_guard lock(mutex_);
-  wanted_ = path;
-  ++number_;
-  loaded_.reset();
-  changed_.notify_all();
-}
-
-std::optional<ClipLoader::Loaded> ClipLoader::Take() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(loaded_, std::nullopt);
-}
-
-bool ClipLoader::Outdated(uint64_t number) {
-  const std::lock_guard lock(mutex_);
-  return ending_ || number != number_;
-}
-
-ClipLoader::Loaded ClipLoader::Read(const std::string& path, uint64_t number) {
+ClipLoader::Loaded ClipLoader::Read(const std::string& path, const std::function<bool()>& outdated) {
   Loaded loaded;
   loaded.path = path;
   try {
@@ -57,7 +33,7 @@ ClipLoader::Loaded ClipLoader::Read(const std::string& path, uint64_t number) {
                height = static_cast<size_t>(reader.info().height_px);
     std::vector<float> values(width * height * 3);
     size_t bytes = 0;
-    while (!Outdated(number) && reader.Next()) {
+    while (!outdated() && reader.Next()) {
       if (bytes + values.size() > kMostBytes) {
         loaded.cut = true;
         break;
@@ -78,25 +54,6 @@ ClipLoader::Loaded ClipLoader::Read(const std::string& path, uint64_t number) {
     loaded.error = path + ": no memory for its frames";
   }
   return loaded;
-}
-
-void ClipLoader::Run() {
-  for (;;) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return ending_ || done_ != number_; });
-    if (ending_) return;
-    const uint64_t number = number_;
-    const std::string path = wanted_;
-    lock.unlock();
-    Loaded loaded = Read(path, number);
-    lock.lock();
-    done_ = number;
-    if (ending_) return;
-    if (number != number_) continue;
-    loaded_ = std::move(loaded);
-    lock.unlock();
-    ready_();
-  }
 }
 
 }  // namespace app

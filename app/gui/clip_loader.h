@@ -1,13 +1,11 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
+#include "app/gui/background.h"
 #include "ui/view.h"
 
 namespace app {
@@ -16,36 +14,25 @@ namespace app {
 // pictures are odd; even ones are for others.
 class ClipLoader {
  public:
-  // `ready` is called from that thread whenever there is something for Take.
-  explicit ClipLoader(std::function<void()> ready);
-  ~ClipLoader();
-  ClipLoader(const ClipLoader&) = delete;
-  ClipLoader& operator=(const ClipLoader&) = delete;
-
-  void Load(const std::string& path);
-  // What became of the last one asked for, once.
+  // What became of the last one asked for.
   struct Loaded {
     std::string path;
     std::optional<ui::Clip> clip;
     std::string error;
     bool cut = false;  // the rest would need too much memory
   };
-  std::optional<Loaded> Take();
+
+  // `ready` is called from that thread whenever there is something for Take.
+  explicit ClipLoader(std::function<void()> ready);
+
+  void Load(const std::string& path) { thread_.Ask(path); }
+  std::optional<Loaded> Take() { return thread_.Take(); }
 
  private:
-  void Run();
-  Loaded Read(const std::string& path, uint64_t number);
-  bool Outdated(uint64_t number);
+  Loaded Read(const std::string& path, const std::function<bool()>& outdated);
 
-  std::function<void()> ready_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::string wanted_;
-  uint64_t number_ = 0, done_ = 0;
   uint64_t next_id_ = 1;  // of pictures and clips; only the thread uses it
-  bool ending_ = false;
-  std::optional<Loaded> loaded_;
-  std::thread thread_;
+  Background<std::string, Loaded> thread_;
 };
 
 }  // namespace app

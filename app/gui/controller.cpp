@@ -1,16 +1,14 @@
 #include "app/gui/controller.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "app/job/job.h"
 #include "app/job/model.h"
-#include "app/settings/table.h"
 #include "app/settings/text.h"
-#include "attention/base/atomic_file.h"
 #include "attention/base/error.h"
 
 namespace app {
@@ -25,14 +23,22 @@ constexpr const char* kDemoModel = "toybox";  // comes with the program
 constexpr const char* kDemoPrompt = "a red sphere rolling to the left on a blue floor";
 constexpr const char* kNowhere =
     "/dev/null";  // no folder: names are those of the search path, not of the working directory
-constexpr size_t kMostHistory = 50, kMostRecent = 10, kMostNotices = 50, kMostName = 48;
-
-std::string Absolute(const std::string& path) { return fs::absolute(path).lexically_normal().string(); }
+constexpr size_t kMostRecent = 10, kMostNotices = 50;
+constexpr double kLiveAfterS = 0.25, kSaveEveryS = 1, kMetersEveryS = 1;
 
 }  // namespace
 
 Controller::Controller(ControllerOptions options)
-    : options_(std::move(options)), files_(options_.state_folder), loader_(options_.wake) {
+    : options_(std::move(options)),
+      files_(options_.state_folder, options_.wake),
+      loader_(options_.wake),
+      preview_reader_([](const PreviewFile& file, const auto&) { return ReadPreview(file); }, options_.wake),
+      map_reader_([](const MapFile& file, const auto&) { return ReadBlockMap(file); }, options_.wake) {
+  if (options_.look_at_machine) {
+    memory_reader_.emplace([view = std::make_shared<MemoryView>(options_.look_at_machine)](
+                               const MemoryQuestion& question, const auto&) { return (*view)(question); },
+                           options_.wake);
+  }
   std::vector<std::string> problems;
   saved_ = files_.ReadState(problems);
   view_.program = options_.program;
@@ -74,6 +80,7 @@ Controller::Controller(ControllerOptions options)
     Notify(Level::kWarning, "Another window owns the saved queue and settings",
            "What is done here works, and is not kept when this window closes. Save the queue as YAML to keep it.");
   }
+  MakeDesks();
   queue_changed_ = false;
   Refresh();
 }
@@ -103,6 +110,7 @@ void Controller::Notify(Level level, const std::string& text, const std::string&
 // ---- What commands do
 
 void Controller::Handle(const ui::Command& command) {
+  if (HandleDesk(command)) return;
   changed_ = true;
   const auto visitor = [this](const auto& c) {
     using T = std::decay_t<decltype(c)>;
@@ -158,6 +166,10 @@ void Controller::Handle(const ui::Command& command) {
       });
     } else if constexpr (std::is_same_v<T, ui::PauseQueue>) {
       Pause(c.on);
+    } else if constexpr (std::is_same_v<T, ui::AuditStep>) {
+      Audit();
+    } else if constexpr (std::is_same_v<T, ui::ShowMap>) {
+      ShowMap(c);
     } else if constexpr (std::is_same_v<T, ui::OpenPath>) {
       Open(c.path);
     } else if constexpr (std::is_same_v<T, ui::SaveQueue>) {
@@ -204,207 +216,131 @@ void Controller::LookAtChosenModel() {
     std::erase(saved_.recent_models, folder);
     saved_.recent_models.insert(saved_.recent_models.begin(), folder);
     if (saved_.recent_models.size() > kMostRecent) saved_.recent_models.resize(kMostRecent);
-    int64_t bytes = 0;
-    for (const pipeline::ComponentInfo& component : card.info.components) bytes += component.bytes;
-    view_.memory_estimate = "weights " + ShortestNumber(static_cast<double>(bytes >> 20)) + " MiB";
+    cards_[folder] = card;
     form_.SetModel(std::move(card), "");
   } catch (const base::Error& error) {
     const auto it = models_.find(chosen);
     if (it != models_.end()) it->second.error = error.what();
-    view_.memory_estimate.clear();
     form_.SetModel(std::nullopt, error.what());
   }
 }
 
-std::string Controller::FreshName(const std::string& prompt) const {
-  std::string base = Trim(CutUTF8(prompt, kMostName));
-  std::replace(base.begin(), base.end(), '\n', ' ');
-  if (base.empty()) base = "clip";
-  const auto taken = [&](const std::string& name) {
-    return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->name == name; });
-  };
-  std::string name = base;
-  for (int i = 2; taken(name); ++i) name = base + " " + std::to_string(i);
-  return name;
-}
-
-void Controller::Describe(Job& job) {
-  const auto text = [&](const char* key) {
-    const auto it = job.settings.find(key);
-    return it == job.settings.end() ? std::string() : TypedText(it->second);
-  };
-  job.row.title = text("prompt");
-  std::string detail;
-  const auto add = [&](const std::string& part) { detail += (detail.empty() || part.empty() ? "" : " · ") + part; };
-  const std::string mode = text("attention.mode");
-  add(mode.empty() ? "sparge" : mode);
-  if (!text("seed").empty()) add("seed " + text("seed"));
-  if (!text("width").empty() && !text("height").empty()) add(text("width") + " × " + text("height"));
-  if (!text("frames").empty()) add(text("frames") + " frames");
-  if (!text("steps").empty()) add(text("steps") + " steps");
-  add(fs::path(text("model")).filename().string());
-  job.row.detail = detail;
-}
-
-Controller::Job& Controller::Add(ExplicitSettings settings, size_t at) {
-  auto job = std::make_unique<Job>();
-  job->row.id = next_id_++;
-  const auto prompt = settings.find("prompt");
-  job->name =
-      FreshName(prompt != settings.end() && prompt->second.is_string() ? prompt->second.get<std::string>() : "");
-  const auto seed = settings.find("seed");
-  if (seed != settings.end() && seed->second == "random") seed->second = DrawSeed();
-  job->settings = std::move(settings);
-  Describe(*job);
-  Job& added = *job;
-  jobs_.insert(jobs_.begin() + static_cast<ptrdiff_t>(std::min(at, jobs_.size())), std::move(job));
-  queue_changed_ = true;
-  return added;
-}
-
-void Controller::Generate(bool compare) {
-  if (const std::string why_not = form_.WhyNot(); !why_not.empty())
-    return Notify(Level::kWarning, "Not yet: " + why_not);
-  const ExplicitSettings settings = form_.Settings();
-  const EffectiveSettings effective = form_.Effective();
-  int64_t first = effective.at("seed").is_number_integer() ? effective.Int("seed") : DrawSeed();
-  uint64_t shown = 0;
-  for (int i = 0; i < view_.num_seeds; ++i) {
-    ExplicitSettings one = settings;
-    one["seed"] = first + i;
-    const std::string mode = effective.TextOr("attention.mode", "sparge");
-    if (compare) {
-      ExplicitSettings reference = one;
-      reference["attention.mode"] = "dense";
-      if (mode == "dense") one["attention.mode"] = "sparge";
-      Job& job = Add(std::move(reference), jobs_.size());
-      shown = shown == 0 ? job.row.id : shown;
+bool Controller::Tick(double now_s) {
+  now_s_ = now_s;
+  if (link_) {
+    try {
+      while (const std::optional<json> event = link_->Next()) Take(*event);
+    } catch (const base::Error& error) {
+      Notify(Level::kError, error.what(), "A fresh worker is started with the next clip.");
     }
-    Job& job = Add(std::move(one), jobs_.size());
-    shown = shown == 0 ? job.row.id : shown;
   }
-  if (view_.shuffle_seed) form_.Set("seed", std::to_string(DrawSeed() % 1000000));
-  const std::string prompt = form_.Text("prompt");
-  auto& history = saved_.prompt_history;
-  std::erase(history, prompt);
-  history.insert(history.begin(), prompt);
-  if (history.size() > kMostHistory) history.resize(kMostHistory);
-  view_.prompt_history = history;
-  if (active_ == nullptr) Show(shown);
-}
-
-void Controller::Cancel(uint64_t id) {
-  Job* job = Find(id);
-  if (job == nullptr) return;
-  if (job == active_) {
-    job->cancelled = true;
-    job->pausing = false;
-    return Send({{"id", job->row.id}, {"cmd", "cancel"}});
+  if (!live_.empty() && now_s - live_since_s_ >= kLiveAfterS) SendLive();
+  StartNext();
+  if (const auto loaded = loader_.Take()) {
+    changed_ = true;
+    if (loaded->path == loading_) {
+      clip_ = loaded->clip;
+      clip_note_ = loaded->error;
+      loading_.clear();
+      if (clip_ && !clip_title_.empty()) clip_->title = clip_title_;
+      if (Job* job = Find(shown_); clip_ && job != nullptr) job->preview.reset();
+      if (!loaded->error.empty()) Notify(Level::kError, loaded->error, "The file may be damaged or no longer there.");
+      if (loaded->cut)
+        Notify(Level::kWarning, "Only the beginning of this clip is shown",
+               "The rest would need more than 1 GiB of memory.");
+    }
   }
-  const bool open = job->row.state == JobState::kWaiting || job->row.state == JobState::kPaused;
-  const ExplicitSettings settings = job->settings;
-  const std::string title = job->row.title, name = job->name;
-  std::erase_if(jobs_, [&](const auto& other) { return other.get() == job; });
-  if (shown_ == id) Show(0);
-  queue_changed_ = true;
-  if (!open) return;
-  Notify(Level::kInfo, "Taken out of the queue: " + title, "", "Undo",
-         [this, settings, name] { Add(settings, jobs_.size()).name = name; });
-}
-
-void Controller::Pause(bool on) {
-  if (on == view_.paused) return;
-  view_.paused = on;
-  state_changed_ = true;
-  if (on && active_ != nullptr) {
-    active_->pausing = true;
-    active_->row.state = JobState::kPausing;
-    Send({{"id", active_->row.id}, {"cmd", "pause"}});
-  }
-  if (on) return;
-  if (active_ != nullptr && active_->pausing) {
-    active_->pausing = false;
-    active_->row.state = JobState::kRunning;
-    Send({{"id", active_->row.id}, {"cmd", "resume"}});
-  }
-  for (const auto& job : jobs_) {
-    if (job->row.state == JobState::kPaused) job->row.state = JobState::kWaiting;
-  }
-}
-
-void Controller::Move(uint64_t id, size_t to) {
-  const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->row.id == id; });
-  if (it == jobs_.end() || to >= jobs_.size()) return;
-  auto job = std::move(*it);
-  jobs_.erase(it);
-  jobs_.insert(jobs_.begin() + static_cast<ptrdiff_t>(to), std::move(job));
-  queue_changed_ = true;
-}
-
-// ---- Saving
-
-std::vector<SavedJob> Controller::QueueToSave() const {
-  std::vector<SavedJob> saved;
-  for (const auto& job : jobs_) {
-    const JobState state = job->row.state;
-    const bool open =
-        job.get() == active_ ? !job->cancelled : state == JobState::kWaiting || state == JobState::kPaused;
-    if (open) saved.push_back({job->name, job->settings});
-  }
-  return saved;
-}
-
-void Controller::Save() {
-  saved_.form = form_.Settings();
-  saved_.shuffle_seed = view_.shuffle_seed;
-  saved_.live = view_.live;
-  saved_.num_seeds = view_.num_seeds;
-  saved_.paused = view_.paused;
-  try {
-    if (queue_changed_) files_.WriteQueue(QueueToSave());
-    files_.WriteState(saved_);
-    queue_changed_ = state_changed_ = false;
-  } catch (const base::Error& error) {
-    queue_changed_ = state_changed_ = false;
-    Notify(Level::kError, base::StrCat("The queue could not be saved: ", error.what()),
+  TakeLooks();
+  TakeMemory();
+  RefreshMeters(now_s);
+  for (const std::string& error : files_.TakeErrors()) {
+    Notify(Level::kError, base::StrCat("The queue could not be saved: ", error),
            "Make room there, or save the queue as YAML elsewhere.");
   }
+  if ((queue_changed_ || state_changed_) && now_s - saved_s_ >= kSaveEveryS) {
+    saved_s_ = now_s;
+    Save();
+  }
+  const bool desks = TickDesks();
+  const bool changed = changed_;
+  if (changed) Refresh();
+  changed_ = false;
+  return changed || desks;
 }
 
-void Controller::SaveQueueAs(const std::string& path) {
-  std::vector<SavedJob> all;
-  for (const auto& job : jobs_) all.push_back({job->name, job->settings});
-  try {
-    base::AtomicFile file(path);
-    file.Write(QueueYAML(all));
-    file.Commit();
-    Notify(Level::kInfo, "Saved: " + Absolute(path), "sparge render takes it.");
-  } catch (const base::Error& error) {
-    Notify(Level::kError, error.what(), "Choose another place.");
+// ---- The view
+
+void Controller::RefreshMeters(double now_s) {
+  if (now_s - meters_s_ < kMetersEveryS) return;
+  meters_s_ = now_s;
+  std::ifstream in("/proc/meminfo");
+  double total = 0, free = 0;
+  for (std::string key, unit; in >> key;) {
+    double kib = 0;
+    if (!(in >> kib)) break;
+    std::getline(in, unit);
+    if (key == "MemTotal:") total = kib;
+    if (key == "MemAvailable:") free = kib;
   }
+  if (total <= 0) return;
+  const auto gib = [](double kib) { return ShortestNumber(std::round(kib / 1048576 * 10) / 10); };
+  const std::string text = gib(total - free) + " of " + gib(total) + " GiB in use";
+  if (!view_.meters.empty() && view_.meters[0].text == text) return;
+  view_.meters = {{"RAM", total - free, total, text, "Memory of this machine, all programs"}};
+  changed_ = true;
 }
 
-void Controller::Shutdown(double patience_s) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::duration<double>(patience_s);
-  queue_changed_ = state_changed_ = true;
-  Save();  // with what renders: it goes on from its checkpoint
-  if (active_ == nullptr || !link_) return;
-  const uint64_t id = active_->row.id;
-  try {
-    link_->Send({{"id", id}, {"cmd", "cancel"}});
-    while (Clock::now() < deadline) {
-      const std::optional<json> event = link_->Next();
-      if (!event) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        continue;
-      }
-      const std::string kind = event->value("event", "");
-      if (kind == "done" || kind == "failed" || kind == "worker_died") return;
-    }
-  } catch (const base::Error&) {
-    return;  // it is gone; the queue is saved
+// The estimate of what the form says; the last one stays until the next is there.
+void Controller::AskForMemory() {
+  if (!memory_reader_) return;
+  if (form_.model() == nullptr) {
+    memory_reader_->Forget();
+    view_.memory_estimate.clear();
+    view_.memory_warning.clear();
+    view_.memory_offers.clear();
+    return;
   }
+  memory_reader_->Ask({form_.Effective(), form_.model()->info, link_ == nullptr});
+}
+
+void Controller::TakeMemory() {
+  std::optional<MemoryAnswer> answer = memory_reader_ ? memory_reader_->Take() : std::nullopt;
+  if (!answer) return;
+  view_.memory_estimate = std::move(answer->estimate);
+  view_.memory_warning = std::move(answer->warning);
+  view_.memory_offers = std::move(answer->offers);
+  changed_ = true;
+}
+
+void Controller::Refresh() {
+  if (form_.revision() != form_revision_) {
+    form_revision_ = form_.revision();
+    form_.Fill(view_);
+    AskForMemory();
+  }
+  view_.models.clear();
+  for (const auto& [path, row] : models_) view_.models.push_back(row);
+  view_.jobs.clear();
+  for (const auto& job : jobs_) view_.jobs.push_back(job->row);
+  view_.shown_job = shown_;
+  const Job* job = Find(shown_);
+  const bool previews = job != nullptr && job->preview && !clip_;
+  const std::optional<ui::Clip>& clip = previews ? job->preview : clip_;
+  if (clip.has_value() != view_.clip.has_value() || (clip && clip->id != view_.clip->id)) view_.clip = clip;
+  view_.clip_note = clip_note_;
+  if (job == nullptr) {
+    view_.sparsity = {};
+  } else if (board_job_ != shown_ || board_revision_ != job->board.revision()) {
+    board_revision_ = job->board.revision();
+    view_.sparsity = job->board.view();
+  }
+  board_job_ = shown_;
+  view_.sparsity.map = map_;
+  view_.why_not.audit = active_ == nullptr || active_->row.state != JobState::kRunning ? "Nothing renders"
+                        : active_->audit_asked ? "Asked for: the next step is audited"
+                                               : "";
+  view_.why_not.pause = active_ != nullptr || !QueueToSave().empty() ? "" : "Nothing renders and nothing waits";
+  view_.why_not.set_live = "";
 }
 
 }  // namespace app

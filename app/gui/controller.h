@@ -5,10 +5,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/gui/clip_loader.h"
+#include "app/gui/compare_desk.h"
 #include "app/gui/form.h"
+#include "app/gui/library_desk.h"
+#include "app/gui/looks.h"
+#include "app/gui/memory_view.h"
 #include "app/gui/stats_board.h"
 #include "app/gui/user_files.h"
 #include "app/gui/worker_link.h"
@@ -21,6 +26,7 @@ struct ControllerOptions {
   std::string state_folder;                                 // "" is the user's own
   std::function<std::unique_ptr<WorkerLink>()> start_link;  // called when a worker is needed first
   LookAtModel look_at_model = LookAtModelFolder;
+  MemoryView::LookAt look_at_machine;  // from a thread of its own; none: memory is not estimated
   std::function<std::vector<SavedJob>(const std::string& path)> read_jobs;  // of a JOBS.yaml, plan or clip; throws
   std::function<void()> wake = [] {};  // from any thread: the window should look again
   std::string program = "Sparge Studio", device = "CPU";
@@ -37,6 +43,8 @@ class Controller {
 
   void Handle(const ui::Command& command);
   void Open(const std::string& path);  // a model folder, a JOBS.yaml, a clip; errors become notices
+  // Several at once: two clips or more are compared.
+  void OpenAll(const std::vector<std::string>& paths);
   // Takes what the worker says, starts the next job, saves. `now_s`: the clock of notices. Returns whether the view is
   // another one now.
   bool Tick(double now_s);
@@ -56,8 +64,12 @@ class Controller {
     StatsBoard board;
     std::string sidecar, clip_path;
     std::optional<ui::Clip> preview;
+    std::map<std::pair<int, int>, std::map<std::string, std::string>> maps;  // files by step and layer, then by pass
+    std::string speed_key;  // clips whose dense calls take equally long share it
+    uint64_t pair = 0;      // of A/B: both have it; 0: none
+    bool is_b = false;
     int deaths = 0;
-    bool pausing = false, cancelled = false;
+    bool pausing = false, cancelled = false, audit_asked = false;
   };
 
   // what commands do
@@ -72,16 +84,35 @@ class Controller {
   void OpenJobs(const std::string& path);
   void OpenClip(const std::string& path);
   void SaveQueueAs(const std::string& path);
+  // the workspaces Compare and Library
+  void MakeDesks();
+  bool TickDesks();
+  bool HandleDesk(const ui::Command& command);
+  void Go(ui::Workspace workspace);
+  void DescribeA();
+  ExplicitSettings SettingsOfA(const ExplicitSettings& b) const;
+  void OpenPair(const Job& done);
+  void FinishDense(const std::string& path);
+  void OpenTogether(const std::vector<std::string>& paths);
   // the worker
   void StartNext();
   void Send(const nlohmann::json& command);
   void SendLive();
   void Take(const nlohmann::json& event);
   void TakeOfJob(Job& job, const nlohmann::json& event);
-  void TakePreview(Job& job, const nlohmann::json& event);
+  void AskForPreview(const Job& job, const nlohmann::json& event);
+  void TakeMaps(Job& job, const nlohmann::json& event);
+  void TakeLooks();  // what was read beside the window
+  void AskForMemory();
+  void TakeMemory();
+  void SetModes(Job& job);
+  std::string FolderForMaps(uint64_t id);
   void TakeFailed(Job& job, const nlohmann::json& event);
   void TakeDone(Job& job, const nlohmann::json& event);
   // the view
+  const ModelCard* CardOf(const Job& job) const;
+  void ShowMap(const ui::ShowMap& wanted);
+  void Audit();
   void Show(uint64_t id);
   void ShowClip();
   void Refresh();
@@ -106,14 +137,27 @@ class Controller {
   bool releasing_ = false;                   // the worker was told to quit, its memory is not free yet
   std::map<std::string, std::string> live_;  // settings that wait to be sent
   double live_since_s_ = 0;
-  std::map<std::string, ui::ModelRow> models_;  // by path
+  std::map<std::string, ui::ModelRow> models_;    // by path
+  std::map<std::string, ModelCard> cards_;        // of the folders looked at
+  std::map<std::string, FullTimes> dense_times_;  // by speed_key, of clips so far
   ClipLoader loader_;
+  Background<PreviewFile, Preview> preview_reader_;
+  Background<MapFile, BlockMapPicture> map_reader_;
+  std::optional<Background<MemoryQuestion, MemoryAnswer>> memory_reader_;
+  std::optional<ui::BlockMapView> map_;  // of the job that is shown
+  std::vector<uint64_t> with_maps_;      // jobs that keep theirs, oldest first
   std::string loading_, clip_title_;
   std::optional<ui::Clip> clip_;
   std::string clip_note_;
   uint64_t shown_ = 0, next_id_ = 1, next_notice_ = 1, next_image_ = 2;  // images: even, see ClipLoader
   std::map<uint64_t, std::function<void()>> notice_actions_;
   ui::StudioView view_;
+  std::unique_ptr<CompareDesk> compare_;
+  std::unique_ptr<LibraryDesk> library_;
+  std::optional<ExplicitSettings> kept_a_;
+  uint64_t next_pair_ = 1;
+  // What the view has of each already.
+  uint64_t form_revision_ = ~uint64_t{0}, board_revision_ = 0, board_job_ = 0;
   double now_s_ = 0, meters_s_ = -1e9, saved_s_ = -1e9;
   bool changed_ = true, queue_changed_ = false, state_changed_ = false, quits_ = false;
 };

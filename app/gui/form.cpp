@@ -13,6 +13,7 @@ namespace app {
 namespace {
 
 constexpr const char* kSchedule = "attention.schedule";
+constexpr const char* kForm = "the form";  // where values come from
 
 ui::Widget WidgetOf(const Setting& setting) {
   switch (setting.type) {
@@ -179,14 +180,33 @@ ExplicitSettings Form::Settings() const {
   return settings;
 }
 
-EffectiveSettings Form::Effective() const {
+EffectiveSettings EffectiveOf(const ModelCard& card, const ExplicitSettings& given) {
   Layer layer;
-  for (const auto& [key, value] : Settings()) layer[key] = {value, "the form"};
-  if (!card_) return EffectiveSettings::Resolve({}, {layer});
-  EffectiveSettings settings = EffectiveSettings::Resolve({FamilyLayer(card_->info)}, {card_->notes.settings, layer});
+  for (const auto& [key, value] : given) layer[key] = {value, kForm};
+  EffectiveSettings settings = EffectiveSettings::Resolve({FamilyLayer(card.info)}, {card.notes.settings, layer});
   std::vector<std::string> notices;
-  if (!SetsAttention(card_->notes.settings)) StartUntuned({card_->notes.settings, layer}, settings, notices);
+  if (!SetsAttention(card.notes.settings)) StartUntuned({card.notes.settings, layer}, settings, notices);
   return settings;
+}
+
+std::vector<ui::CellMode> ModesOf(const ModelCard& card, EffectiveSettings settings) {
+  ResolveAttentionFiles(settings);
+  ErrorList errors;
+  const pipeline::AttentionSettings attention = AttentionOf(settings, card.info, errors);
+  errors.ThrowIfAny();
+  std::vector<ui::CellMode> modes;
+  for (int64_t step = 0; step < settings.Int("steps"); ++step) {
+    for (int64_t layer = 0; layer < card.info.num_layers; ++layer)
+      modes.push_back(CellOf(ModeAt(attention, step, layer)));
+  }
+  return modes;
+}
+
+EffectiveSettings Form::Effective() const {
+  if (card_) return EffectiveOf(*card_, Settings());
+  Layer layer;
+  for (const auto& [key, value] : Settings()) layer[key] = {value, kForm};
+  return EffectiveSettings::Resolve({}, {layer});
 }
 
 void Form::AddError(const std::string& text) {
@@ -204,6 +224,7 @@ void Form::AddError(const std::string& text) {
 }
 
 void Form::Check() {
+  ++revision_;
   errors_.clear();
   fixes_.clear();
   other_error_.clear();
@@ -297,18 +318,10 @@ void Form::FillSchedule(ui::ScheduleView& schedule) const {
     return;
   }
   try {
-    EffectiveSettings settings = Effective();
-    ResolveAttentionFiles(settings);
-    ErrorList errors;
-    const pipeline::AttentionSettings attention = AttentionOf(settings, card_->info, errors);
-    errors.ThrowIfAny();
+    const EffectiveSettings settings = Effective();
     schedule.num_steps = static_cast<int>(settings.Int("steps"));
     schedule.num_layers = static_cast<int>(card_->info.num_layers);
-    for (int step = 0; step < schedule.num_steps; ++step) {
-      for (int layer = 0; layer < schedule.num_layers; ++layer) {
-        schedule.effective.push_back(CellOf(ModeAt(attention, step, layer)));
-      }
-    }
+    schedule.effective = ModesOf(*card_, settings);
     schedule.painted = painted_;
     schedule.painted.resize(schedule.effective.size(), ui::CellMode::kBase);
   } catch (const base::Error&) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,8 @@ class Form {
 
   // Rows, model and schedule of the view.
   void Fill(ui::StudioView& view) const;
+  // Another one whenever Fill would fill in something else.
+  uint64_t revision() const { return revision_; }
 
  private:
   void Check();
@@ -55,7 +58,14 @@ class Form {
   std::optional<EffectiveSettings> defaults_;
   std::vector<ui::CellMode> painted_;
   int painted_steps_ = 0, painted_layers_ = 0;
+  uint64_t revision_ = 0;
 };
+
+// What holds for this model where these settings are given.
+EffectiveSettings EffectiveOf(const ModelCard& card, const ExplicitSettings& settings);
+
+// What each step and layer of the DiT runs as, [steps, layers]; never kBase. Throws base::Error.
+std::vector<ui::CellMode> ModesOf(const ModelCard& card, EffectiveSettings settings);
 
 // The rules of `schedule` that a painted grid stands for: as few as steps with equal columns allow.
 Value RulesOfPaint(const std::vector<ui::CellMode>& painted, int num_steps, int num_layers);

@@ -23,7 +23,7 @@ constexpr double kPatienceS = 5;  // for the checkpoint of what renders
 constexpr const char* kHelp =
     "usage: sparge gui [FILES…]\n\n"
     "The window: prompts, the queue, and what sparsity does while clips are made.\n\n"
-    "  FILES   model folders, JOBS.yaml files and clips to open\n"
+    "  FILES   model folders, JOBS.yaml files and clips to open; two to four clips are compared\n"
     "  --help  this text\n\n"
     "Ctrl+Shift+P lists everything that it can do, F1 its keys. The queue and the settings are kept in\n"
     "$XDG_STATE_HOME/sparge. Models are found by folder, or by name under SPARGE_MODELS.\n";
@@ -49,7 +49,8 @@ std::vector<SavedJob> ReadJobsForQueue(const std::string& path) {
     SavedJob job;
     job.name = entry.name + (entry.variant == "main" ? "" : " " + entry.variant) +
                (entry.index > 0 ? " " + std::to_string(entry.index) : "");
-    for (const auto& [key, value] : settings.ToJSON().items()) {
+    const nlohmann::json all = settings.ToJSON();
+    for (const auto& [key, value] : all.items()) {
       if (!value.is_null() && value != it->second.at(key)) job.settings[key] = value;
     }
     if (!entry.files.outputs.empty()) job.settings["out"] = entry.files.outputs;
@@ -69,6 +70,7 @@ int RunGui(const std::vector<std::string>& args) {
   ControllerOptions options;
   options.start_link = [] { return StartWorkerLink(""); };
   options.read_jobs = ReadJobsForQueue;
+  options.look_at_machine = pipeline::LookAtMachine;
   options.wake = Window::Wake;
   options.device = DeviceText();
   WindowOptions window_options;
@@ -82,7 +84,7 @@ int RunGui(const std::vector<std::string>& args) {
   ui::Studio studio(controller.saved().ui);
   pipeline::NoProgress signals;
   const CancelOnSignal on_signal(signals);
-  for (const std::string& file : files) controller.Open(file);
+  controller.OpenAll(files);
   studio.FocusPrompt();
   while (window.Step(controller, studio) && !signals.Cancelled()) {
   }

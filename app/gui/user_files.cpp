@@ -13,7 +13,7 @@
 #include "app/settings/table.h"
 #include "app/settings/text.h"
 #include "app/settings/yaml.h"
-#include "attention/base/atomic_file.h"
+#include "attention/base/error.h"
 
 namespace app {
 namespace {
@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr size_t kMostBytes = 8 << 20, kMostTexts = 200;
+constexpr const char* kLooks = "sparge-looks-";  // folders for what is only looked at
 
 std::string StateFolder() {
   if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && state[0] == '/')
@@ -29,12 +30,6 @@ std::string StateFolder() {
   if (const char* home = std::getenv("HOME"); home != nullptr && home[0] != '\0')
     return std::string(home) + "/.local/state/sparge";
   return "";
-}
-
-void WriteWhole(const std::string& path, const std::string& text) {
-  base::AtomicFile file(path);
-  file.Write(text);
-  file.Commit();
 }
 
 // `${` would be taken for a variable by who renders the file.
@@ -130,7 +125,8 @@ std::string QueueYAML(const std::vector<SavedJob>& jobs) {
   return text + "\n";
 }
 
-UserFiles::UserFiles(std::string folder) : folder_(folder.empty() ? StateFolder() : std::move(folder)) {
+UserFiles::UserFiles(std::string folder, std::function<void()> failed)
+    : folder_(folder.empty() ? StateFolder() : std::move(folder)), disk_(std::move(failed)) {
   if (folder_.empty()) return;
   std::error_code error;
   fs::create_directories(folder_, error);
@@ -139,10 +135,34 @@ UserFiles::UserFiles(std::string folder) : folder_(folder.empty() ? StateFolder(
     close(lock_);
     lock_ = -1;
   }
+  if (!owned()) return;
+  for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string().starts_with(kLooks))
+      disk_.Remove(it->path().string());  // of one that was killed
+  }
 }
 
 UserFiles::~UserFiles() {
+  if (!looks_.empty()) disk_.Remove(looks_);
+  disk_.Finish();
   if (lock_ >= 0) close(lock_);
+}
+
+std::string UserFiles::LooksFolder(const std::string& name) {
+  std::error_code error;
+  if (looks_.empty()) {
+    const std::string parent = owned() ? folder_ : fs::temp_directory_path(error).string();
+    std::string made = parent + "/" + kLooks + "XXXXXX";
+    if (mkdtemp(made.data()) == nullptr) return "";
+    looks_ = made;
+  }
+  const std::string folder = looks_ + "/" + name;
+  fs::remove_all(folder, error);
+  return fs::create_directories(folder, error) ? folder : "";
+}
+
+void UserFiles::RemoveLooks(const std::string& name) {
+  if (!looks_.empty()) disk_.Remove(looks_ + "/" + name);
 }
 
 void UserFiles::PutAside(const std::string& path, const std::string& why, std::vector<std::string>& problems) const {
@@ -211,7 +231,7 @@ std::vector<SavedJob> UserFiles::ReadQueue(std::vector<std::string>& problems) c
   return jobs;
 }
 
-void UserFiles::WriteState(const SavedState& state) const {
+void UserFiles::WriteState(const SavedState& state) {
   if (!owned()) return;
   json form = json::object();
   for (const auto& [key, value] : state.form) form[key] = value;
@@ -241,11 +261,11 @@ void UserFiles::WriteState(const SavedState& state) const {
                      {"form", form},
                      {"prompt_history", state.prompt_history},
                      {"recent_models", state.recent_models}};
-  WriteWhole(folder_ + "/gui.json", file.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+  disk_.Write(folder_ + "/gui.json", file.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
-void UserFiles::WriteQueue(const std::vector<SavedJob>& jobs) const {
-  if (owned()) WriteWhole(queue_path(), QueueYAML(jobs));
+void UserFiles::WriteQueue(const std::vector<SavedJob>& jobs) {
+  if (owned()) disk_.Write(queue_path(), QueueYAML(jobs));
 }
 
 }  // namespace app

@@ -20,10 +20,10 @@ namespace {
 namespace fs = std::filesystem;
 using base::ErrorCode;
 
-constexpr double kIdleWaitS = 0.5;       // nothing moves
-constexpr double kBusyWaitS = 1.0 / 60;  // a job renders: its events come in between
-constexpr double kFrameS = 1.0 / 62;     // between two frames that move
-constexpr int kSettlingFrames = 3;       // after input: hovering and layout take a frame or two
+constexpr double kIdleWaitS = 0.5;        // nothing moves
+constexpr double kFrameS = 1.0 / 62;      // between two frames that move
+constexpr double kBusyFrameS = 1.0 / 40;  // the same while a job renders: the cores are its
+constexpr int kSettlingFrames = 3;        // after input: hovering and layout take a frame or two
 
 int KeyOf(int key) {
   switch (key) {
@@ -135,24 +135,28 @@ class Window::Impl {
   }
 
   bool Step(Controller& controller, ui::Studio& studio) {
-    const bool moves = settling_ > 0 || studio.wants_frames();
-    const double since = glfwGetTime() - last_frame_s_;
-    if (moves) {
-      since < kFrameS ? glfwWaitEventsTimeout(kFrameS - since) : glfwPollEvents();
-    } else {
-      glfwWaitEventsTimeout(controller.busy() ? kBusyWaitS : kIdleWaitS);
-    }
-    for (const std::string& path : std::exchange(dropped_, {})) controller.Open(path);
+    const bool busy = controller.busy();
+    const bool moves = busy || settling_ > 0 || studio.wants_frames();
+    const double wait = moves ? (busy ? kBusyFrameS : kFrameS) - (glfwGetTime() - last_frame_s_) : kIdleWaitS;
+    wait > 0 ? glfwWaitEventsTimeout(wait) : glfwPollEvents();
+    if (!dropped_.empty()) controller.OpenAll(std::exchange(dropped_, {}));
     const bool changed = controller.Tick(glfwGetTime());
-    const bool waited = glfwGetTime() - last_frame_s_ >= kFrameS;
+    const bool waited = glfwGetTime() - last_frame_s_ >= (busy ? kBusyFrameS : kFrameS);
     if (changed) settling_ = std::max(settling_, 1);
-    if ((settling_ > 0 || studio.wants_frames() || !keys_.empty()) && waited) Draw(controller, studio);
+    if ((busy || settling_ > 0 || studio.wants_frames() || !keys_.empty()) && waited) Draw(controller, studio);
     if (!controller.busy()) was_busy_ = false;
     return glfwWindowShouldClose(window_) == GLFW_FALSE && !controller.quits();
   }
 
-  int64_t frames_ = 0;
-  double longest_gap_s_ = 0;
+  ui::Image Picture(Controller& controller, ui::Studio& studio) {
+    ui::Image picture;
+    wanted_ = &picture;
+    Draw(controller, studio);
+    return picture;
+  }
+
+  int64_t frames_ = 0, busy_frames_ = 0;
+  double longest_gap_s_ = 0, busy_s_ = 0;
   int width_ = 0, height_ = 0;
 
  private:
@@ -200,7 +204,11 @@ class Window::Impl {
 
   void Draw(Controller& controller, ui::Studio& studio) {
     const double now = glfwGetTime();
-    if (was_busy_) longest_gap_s_ = std::max(longest_gap_s_, now - last_frame_s_);
+    if (was_busy_) {
+      longest_gap_s_ = std::max(longest_gap_s_, now - last_frame_s_);
+      busy_s_ += now - last_frame_s_;
+      ++busy_frames_;
+    }
     was_busy_ = controller.busy();
     last_frame_s_ = now;
     if (settling_ > 0) --settling_;
@@ -224,6 +232,7 @@ class Window::Impl {
     glClearColor(0, 0, 0, 1);
     glClear(GL_COLOR_BUFFER_BIT);
     ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+    if (wanted_ != nullptr) Read(width, height, *std::exchange(wanted_, nullptr));
     glfwSwapBuffers(window_);
     ++frames_;
     glfwGetWindowSize(window_, &width_, &height_);
@@ -238,6 +247,19 @@ class Window::Impl {
     if (!commands.empty()) settling_ = std::max(settling_, 2);
   }
 
+  // OpenGL's rows begin at the bottom.
+  static void Read(int width, int height, ui::Image& image) {
+    const size_t row = static_cast<size_t>(width) * 3;
+    std::vector<uint8_t> bottom_up(row * static_cast<size_t>(height)), rgb(bottom_up.size());
+    glPixelStorei(GL_PACK_ALIGNMENT, 1);
+    glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE, bottom_up.data());
+    for (size_t y = 0; y < static_cast<size_t>(height); ++y) {
+      std::copy_n(bottom_up.begin() + static_cast<ptrdiff_t>((static_cast<size_t>(height) - 1 - y) * row), row,
+                  rgb.begin() + static_cast<ptrdiff_t>(y * row));
+    }
+    image = {0, width, height, std::make_shared<std::vector<uint8_t>>(std::move(rgb))};
+  }
+
   const WindowOptions options_;
   GLFWwindow* window_ = nullptr;
   ImGuiContext* context_ = nullptr;
@@ -248,6 +270,7 @@ class Window::Impl {
   std::vector<int> pressed_;  // since the last frame, as GLFW has them
   bool ctrl_pressed_ = false, shift_pressed_ = false;
   std::vector<std::string> dropped_;
+  ui::Image* wanted_ = nullptr;
   int settling_ = kSettlingFrames;
   double last_frame_s_ = 0;
   bool was_busy_ = false;
@@ -277,6 +300,10 @@ void Window::Recreate() {
 }
 
 int64_t Window::frames() const { return impl_->frames_; }
+double Window::busy_frames_a_second() const {
+  return impl_->busy_s_ > 0 ? static_cast<double>(impl_->busy_frames_) / impl_->busy_s_ : 0;
+}
+ui::Image Window::Picture(Controller& controller, ui::Studio& studio) { return impl_->Picture(controller, studio); }
 double Window::longest_gap_s() const { return impl_->longest_gap_s_; }
 int Window::width() const { return impl_->width_; }
 int Window::height() const { return impl_->height_; }

@@ -30,9 +30,13 @@ class Window {
   // The window and its context are destroyed and made again; the studio and the controller do not notice.
   void Recreate();
 
-  // For tests and benchmarks: frames drawn so far, and the longest time between two of them while a job rendered.
+  // For tests and benchmarks: frames drawn so far; while jobs rendered, how many a second, and the longest time between
+  // two of them.
   int64_t frames() const;
+  double busy_frames_a_second() const;
   double longest_gap_s() const;
+  // What the next frame looks like, drawn now.
+  ui::Image Picture(Controller& controller, ui::Studio& studio);
   int width() const;
   int height() const;
 

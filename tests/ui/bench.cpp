@@ -89,6 +89,37 @@ SkipGrid SampleGrid(int steps, int layers, int heads, int known_steps) {
   return grid;
 }
 
+ErrorGrid SampleErrors(int steps, int layers, int heads, int known_steps) {
+  ErrorGrid grid;
+  grid.Resize(steps, layers, heads);
+  for (int step = 0; step < known_steps; ++step) {
+    for (int layer = 0; layer < layers; ++layer) {
+      for (int head = 0; head < heads; ++head) grid.at(step, layer, head) = {0.04, 0.03, 0.01, 0.02, 1};
+    }
+  }
+  return grid;
+}
+
+BlockMapView SampleMap(int step, int layer, int head) {
+  BlockMapView map;
+  map.step = step;
+  map.layer = layer;
+  map.head = head;
+  map.pass = "cond";
+  map.passes = {"cond", "uncond"};
+  map.query_blocks = 4;
+  map.key_blocks = 8;
+  map.query_block_tokens = 128;
+  map.key_block_tokens = 64;
+  map.visible = 32;
+  map.kept = 16;
+  std::vector<uint8_t> cells(32);
+  for (size_t i = 0; i < 32; ++i) cells[i] = i % 2 ? BlockMapView::kSkipped : BlockMapView::kKept;
+  map.cells = std::make_shared<std::vector<uint8_t>>(std::move(cells));
+  map.image = {777, 8, 4, std::make_shared<std::vector<uint8_t>>(96, uint8_t{9})};
+  return map;
+}
+
 ImTextureID RecordedTextures::Show(int slot, const Image& image, bool smooth) {
   shown.push_back(image.id);
   return ImGui::GetIO().Fonts->TexID;

@@ -20,6 +20,12 @@ Clip SampleClip(uint64_t clip_id, int frames, bool preview = false);
 // A grid of which the first `known_steps` steps are filled in.
 SkipGrid SampleGrid(int steps, int layers, int heads, int known_steps);
 
+// An audit of the first `known_steps` steps: off by 4 %, 3 % of it from skipping.
+ErrorGrid SampleErrors(int steps, int layers, int heads, int known_steps);
+
+// The map of one head, of which every second key block is kept.
+BlockMapView SampleMap(int step, int layer, int head);
+
 // Remembers what was shown.
 class RecordedTextures final : public Textures {
  public:

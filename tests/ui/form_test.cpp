@@ -162,5 +162,21 @@ TEST(BreakLines, AWordThatDoesNotFitStaysWhole) {
   ImGui::EndFrame();
 }
 
+TEST(Memory, AnOfferIsOneClick) {
+  Bench bench;
+  bench.view.memory_warning = "Will not fit: needs about 9 GB (decode), and 4 GB are available";
+  bench.view.memory_offers = {{"17 frames instead of 33", "Then it takes about 3.9 GB", {{"frames", "17"}}},
+                              {"64 x 64 px instead of 128 x 128", "", {{"width", "64"}, {"height", "64"}}}};
+  bench.Frames(2);
+  const auto one = Only<SetSetting>(bench.Click("memory_offer/0"));
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0].key + one[0].value, "frames17");
+  EXPECT_EQ(Only<SetSetting>(bench.Click("memory_offer/1")).size(), 2u);
+  EXPECT_TRUE(bench.Has("generate")) << "there is still room for the button";
+  bench.view.memory_offers.clear();
+  bench.Frames(2);
+  EXPECT_FALSE(bench.Has("memory_offer/0"));
+}
+
 }  // namespace
 }  // namespace ui

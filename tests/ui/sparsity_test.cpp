@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/ui/bench.h"
 
 namespace ui {
@@ -68,6 +70,92 @@ TEST(Sparsity, ACellOpensItsHeads) {
   bench.Click("heads/close");
   bench.Frames(2);
   EXPECT_FALSE(bench.Has("heads"));
+}
+
+TEST(Sparsity, AHeadOpensItsBlockMap) {
+  Bench bench(UiState{}, ImVec2(1400, 1100));
+  bench.view.shown_job = 3;
+  bench.view.sparsity.grid = SampleGrid(6, 4, 3, 2);
+  bench.Frames(2);
+  bench.Click("heat/1/2");
+  bench.Frames(2);
+  const auto asked = Only<ShowMap>(bench.Click("heads/2/3"));
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].step, 1);
+  EXPECT_EQ(asked[0].layer, 3);
+  EXPECT_EQ(asked[0].head, 2);
+  bench.view.sparsity.map = SampleMap(1, 3, 2);
+  bench.Frames(2);
+  ASSERT_TRUE(bench.Has("map"));
+  const Rect r = bench.studio.places().at("map");
+  EXPECT_NEAR(r.x1 - r.x0, r.y1 - r.y0, 1) << "as many keys as queries: square";
+  EXPECT_EQ(std::count(bench.textures.shown.begin(), bench.textures.shown.end(), 777u), 2);
+  const auto pass = Only<ShowMap>(bench.Click("map_pass/negative"));
+  ASSERT_EQ(pass.size(), 1u);
+  EXPECT_EQ(pass[0].pass, "uncond");
+  bench.Click("map/large");
+  bench.Frames(2);
+  EXPECT_TRUE(bench.Has("map_large"));
+  bench.Hover("map_large");  // its tooltip draws
+  bench.Click("map/back");
+  bench.Frames(2);
+  EXPECT_FALSE(bench.Has("map_large"));
+  bench.view.sparsity.map = BlockMapView{};
+  bench.view.sparsity.map->note = "gone";
+  bench.Frames(2);
+  EXPECT_FALSE(bench.Has("map"));
+}
+
+TEST(Sparsity, MapsByKeyboardAlone) {
+  Bench bench(UiState{}, ImVec2(1400, 1100));
+  bench.view.shown_job = 3;
+  bench.view.sparsity.grid = SampleGrid(6, 4, 3, 2);
+  bench.Frames(2);
+  bench.Frame({{kKeyRight, true}});
+  bench.Frame({{kKeyRight, true}});
+  bench.Frame({{kKeyDown, true}});
+  EXPECT_TRUE(Only<ShowMap>(bench.all).empty());
+  bench.Frame({{']'}});
+  bench.Frame({{']'}});
+  bench.Frame({{kKeyRight, true}});
+  const auto asked = Only<ShowMap>(bench.all);
+  ASSERT_EQ(asked.size(), 3u);
+  EXPECT_EQ(asked[0].head, 0);
+  EXPECT_EQ(asked[1].head, 1);
+  EXPECT_EQ(asked[2].step, 2) << "the map follows the cell";
+  EXPECT_EQ(asked[2].layer, 1);
+  EXPECT_EQ(asked[2].head, 1);
+  bench.Frames(2);
+  EXPECT_TRUE(bench.Has("heads"));
+  bench.Frame({{'H'}});
+  bench.Frames(2);
+  EXPECT_FALSE(bench.Has("heads"));
+}
+
+TEST(Sparsity, AnAuditIsAskedForAndDrawnTheSameWay) {
+  Bench bench(UiState{}, ImVec2(1400, 1100));
+  bench.view.shown_job = 3;
+  bench.view.sparsity.grid = SampleGrid(6, 4, 3, 2);
+  bench.view.why_not.audit = "Nothing renders";
+  bench.Click("heat_view/error");
+  bench.Frames(2);
+  EXPECT_FALSE(bench.Has("heat")) << "nothing was audited";
+  EXPECT_TRUE(Only<AuditStep>(bench.Click("audit")).empty());
+  bench.view.why_not.audit.clear();
+  EXPECT_EQ(Only<AuditStep>(bench.Click("audit")).size(), 1u);
+  bench.view.sparsity.errors = SampleErrors(6, 4, 3, 1);
+  bench.Frames(2);
+  ASSERT_TRUE(bench.Has("heat"));
+  for (const char* part : {"error_part/skipping", "error_part/8 bits", "error_part/all"}) {
+    bench.Click(part);
+    bench.Hover("heat/0/1");
+  }
+  bench.Click("heat/0/1");
+  bench.Frames(2);
+  ASSERT_TRUE(bench.Has("heads"));
+  bench.Hover("heads/1/1");
+  bench.Click("heat/3/1");  // a step that was not audited
+  bench.Frames(2);
 }
 
 TEST(Sparsity, AnotherJobClosesTheHeads) {

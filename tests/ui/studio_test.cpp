@@ -107,14 +107,24 @@ TEST(Studio, TheThemeSwitches) {
   EXPECT_GT(ImGui::GetStyle().Colors[ImGuiCol_WindowBg].x, dark.x + 0.5f);
 }
 
-TEST(Studio, LaterWorkspacesSaySoAndLeadBack) {
+TEST(Studio, TheLibraryShowsWhatIsVisibleOnly) {
   Bench bench;
-  bench.Frame({{'2', true}});
-  bench.Frames(2);
-  ASSERT_TRUE(bench.Has("back"));
-  bench.Click("back");
-  bench.Frames(2);
-  EXPECT_TRUE(bench.Has("generate"));
+  auto items = std::make_shared<std::vector<LibraryItem>>();
+  for (uint64_t i = 0; i < 5000; ++i) items->push_back({i + 1, "/out/c.mp4", "a clip", "sparge"});
+  bench.view.library.items = items;
+  bench.view.library.num_all = 5000;
+  bench.Frame({{'3', true}});
+  bench.Frames(3);
+  size_t visible = 0;
+  for (const LibraryCommand& command : Only<LibraryCommand>(bench.all)) {
+    if (const auto* now = std::get_if<LibraryVisible>(&command)) visible = now->ids.size();
+  }
+  EXPECT_GT(visible, 10u);
+  EXPECT_LT(visible, 100u);
+  bench.Click("clip_of_library/0");
+  const auto commands = Only<LibraryCommand>(bench.Click("library/trash"));
+  ASSERT_FALSE(commands.empty());
+  EXPECT_EQ(std::get<LibraryTrash>(commands[0]).ids, (std::vector<uint64_t>{1}));
 }
 
 TEST(Notices, RemedyCopyAndDismiss) {

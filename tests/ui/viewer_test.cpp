@@ -44,6 +44,16 @@ TEST(Viewer, KeysStepFrames) {
   EXPECT_GT(ShownDuring(bench, 60).size(), 1u);
 }
 
+TEST(Viewer, APreviewLoopsAllItsFrames) {
+  Bench bench;
+  bench.Click("generate");
+  bench.view.clip = SampleClip(5, 4, true);
+  bench.view.clip->badge = "preview, step 2 of 9";
+  bench.Frames(2);
+  bench.Click("loop");  // a preview loops whatever this says
+  EXPECT_EQ(ShownDuring(bench, 90).size(), 4u);
+}
+
 TEST(Viewer, SpeedChangesByKeys) {
   Bench bench;
   bench.view.clip = SampleClip(5, 40);

@@ -128,10 +128,30 @@ void Fields(Context& c, const std::string& group, float width) {
   if (first) SettingPair(c, *first, nullptr, width);
 }
 
+size_t ShownOffers(const Context& c) { return std::min<size_t>(c.view.memory_offers.size(), 3); }
+
+// What the next clip takes; where that is too much, what would fit, to be clicked.
+void Memory(Context& c) {
+  const bool warns = !c.view.memory_warning.empty();
+  const std::string memory = warns ? c.view.memory_warning : c.view.memory_estimate;
+  ImGui::PushFont(c.fonts.small);
+  Label(c, warns ? c.theme.warning : c.theme.faint,
+        Cut(memory.empty() ? " " : memory, ImGui::GetContentRegionAvail().x));
+  ImGui::PopFont();
+  Tooltip(c, memory);
+  for (size_t i = 0; i < ShownOffers(c); ++i) {
+    const MemoryOffer& offer = c.view.memory_offers[i];
+    if (QuietButton(c, "memory_offer/" + std::to_string(i), "→ " + offer.text, offer.tooltip)) {
+      for (const auto& [key, value] : offer.settings) c.Do(SetSetting{key, value});
+    }
+  }
+}
+
 }  // namespace
 
 void DrawForm(Context& c) {
-  const float buttons = ImGui::GetFrameHeight() + c.Px(46);
+  const float offers = static_cast<float>(ShownOffers(c)) * ImGui::GetFrameHeightWithSpacing();
+  const float buttons = ImGui::GetFrameHeight() + c.Px(46) + offers;
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(0, 0));
   ImGui::PushStyleVar(ImGuiStyleVar_ChildBorderSize, 0);
   ImGui::BeginChild("fields", ImVec2(0, ImGui::GetContentRegionAvail().y - buttons), false);
@@ -163,13 +183,7 @@ void DrawForm(Context& c) {
   ImGui::EndChild();
   ImGui::PopStyleVar(2);
 
-  const bool warns = !c.view.memory_warning.empty();
-  const std::string memory = warns ? c.view.memory_warning : c.view.memory_estimate;
-  ImGui::PushFont(c.fonts.small);
-  Label(c, warns ? c.theme.warning : c.theme.faint,
-        Cut(memory.empty() ? " " : memory, ImGui::GetContentRegionAvail().x));
-  ImGui::PopFont();
-  Tooltip(c, memory);
+  Memory(c);
   const float full = ImGui::GetContentRegionAvail().x, gap = ImGui::GetStyle().ItemSpacing.x;
   const float other = std::floor((full - gap) * 0.28f);
   const bool nothing_yet = c.view.jobs.empty() && !c.view.clip;

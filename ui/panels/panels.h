@@ -10,10 +10,12 @@ void DrawForm(Context& c);
 void DrawVocabulary(Context& c);  // inside the form
 void DrawViewer(Context& c);
 void DrawSparsity(Context& c);
-void DrawSkipMap(Context& c);   // inside the sparsity panel
-void DrawSchedule(Context& c);  // inside the sparsity panel
+void DrawSkipMap(Context& c);                // inside the sparsity panel
+void DrawBlockMap(Context& c);               // inside the sparsity panel: the map that the view has
+void DrawLargeMap(Context& c, ImVec2 room);  // in place of the clip
+void DrawSchedule(Context& c);               // inside the sparsity panel
 void DrawQueue(Context& c);
-void DrawCompare(Context& c);
+void DrawCompare(Context& c, ImVec2 at, ImVec2 area);  // a workspace: makes its own panels
 void DrawLibrary(Context& c);
 
 // Over everything.
@@ -21,6 +23,11 @@ void DrawNotices(Context& c);
 void DrawPalette(Context& c);
 void DrawShortcuts(Context& c);
 void DrawPathEntry(Context& c);
+
+// What is looked at in the sparsity panel: a step and layer's heads, one head's block map, neither.
+void ChooseCell(Context& c, int step, int layer);
+void ChooseHead(Context& c, int head);
+void CloseCell(Context& c);
 
 // Frame back, forth: what the player's keys do.
 void StepFrame(Context& c, int frames);

@@ -103,12 +103,13 @@ void Speed(Context& c) {
   const SparsityView& s = c.view.sparsity;
   if (s.share_of_time) {
     Label(c, c.theme.text, "attention " + Percent(*s.share_of_time) + " of the time");
-    Tooltip(c, "Self- and joint attention of the DiT, of the time that its steps took");
+    Tooltip(c, s.share_note);
   }
   if (s.speedup || s.ceiling) {
     std::string text;
-    if (s.speedup) text = "steps " + Number(*s.speedup, 2) + "× as fast so far";
+    if (s.speedup) text = "speed-up " + Number(*s.speedup, 2) + "× so far";
     if (s.ceiling) text += std::string(text.empty() ? "" : " · ") + "ceiling " + Number(*s.ceiling, 2) + "×";
+    if (!s.speedup) text = "speed-up not known yet · " + text;
     Label(c, c.theme.text, text);
     Tooltip(c, s.speedup_note);
   }

@@ -58,7 +58,8 @@ void Picture(Context& c, const Clip& clip, ImVec2 room) {
     draw.AddImage(texture, a, ImVec2(a.x + size.x, a.y + size.y));
   }
   if (clip.preview) {
-    const char* const text = "preview";
+    const std::string badge = clip.badge.empty() ? "preview" : clip.badge;
+    const char* const text = badge.c_str();
     const ImVec2 t = ImGui::CalcTextSize(text);
     draw.AddRectFilled(ImVec2(a.x + c.Px(8), a.y + c.Px(8)), ImVec2(a.x + t.x + c.Px(24), a.y + t.y + c.Px(16)),
                        IM_COL32(0, 0, 0, 170), c.Px(4));
@@ -214,7 +215,11 @@ void DrawViewer(Context& c) {
   const ImVec2 room = ImGui::GetContentRegionAvail();
   const float below = (has_clip ? ImGui::GetFrameHeightWithSpacing() : 0) + ImGui::GetTextLineHeightWithSpacing();
   const ImVec2 picture(room.x, std::max(room.y - below, 8.0f));
-  if (has_clip) {
+  const bool map = c.local.map_large && c.local.cell_head >= 0 && c.view.sparsity.map && c.view.sparsity.map->cells;
+  if (map) {
+    DrawLargeMap(c, picture);
+    if (has_clip) Controls(c, *c.view.clip);
+  } else if (has_clip) {
     Picture(c, *c.view.clip, picture);
     Controls(c, *c.view.clip);
   } else {

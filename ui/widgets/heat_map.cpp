@@ -8,6 +8,8 @@
 namespace ui {
 namespace {
 
+constexpr int kMostPlaces = 512;  // cells with a place of their own, for tests
+
 // Every how many cells a number fits.
 int LabelEvery(float cell, float text) {
   for (const int every : {1, 2, 5, 10, 20, 50, 100, 200}) {
@@ -64,7 +66,7 @@ std::optional<std::pair<int, int>> DrawHeatMap(Context& c, const HeatMap& map, I
 
   ImGui::InvisibleButton(map.name.c_str(), size);
   c.Mark(map.name);
-  for (int row = 0; row < map.rows && map.rows * map.columns <= 4096; ++row) {
+  for (int row = 0; row < map.rows && map.rows * map.columns <= kMostPlaces; ++row) {
     for (int column = 0; column < map.columns; ++column) {
       const ImVec2 a = corner(column, row), b = corner(column + 1, row + 1);
       c.places[map.name + "/" + std::to_string(column) + "/" + std::to_string(row)] = {a.x, a.y, b.x, b.y};

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
+#include <functional>
+#include <thread>
 
 #include "attention/base/error.h"
+#include "pipeline/weights/safetensors.h"
 #include "tests/app/gui/fake_link.h"
 #include "tests/app/temp_folder.h"
 
@@ -27,6 +31,11 @@ class ControllerTest : public TempFolderTest {
     Tick();
   }
 
+  void TearDown() override {
+    controller_.reset();  // it writes until then
+    TempFolderTest::TearDown();
+  }
+
   void Start() {
     controller_.reset();
     ControllerOptions options;
@@ -46,6 +55,14 @@ class ControllerTest : public TempFolderTest {
   void Tick() {
     now_s_ += 2;
     controller_->Tick(now_s_);
+  }
+  // What is read beside the window comes when it comes.
+  bool TickUntil(const std::function<bool()>& done) {
+    for (int i = 0; i < 500 && !done(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      Tick();
+    }
+    return done();
   }
   const ui::StudioView& view() { return controller_->view(); }
   uint64_t Add() {
@@ -122,8 +139,12 @@ TEST_F(ControllerTest, LiveChangesGoToTheJobAndIntoItsSettings) {
   ASSERT_EQ(sets.size(), 1u) << "only the last of a drag, and only attention";
   EXPECT_EQ(sets[0]["settings"], (json{{"attention.topk", 0.2}}));
   Say(id, "set", {{"step", 3}, {"rule", {{"steps", "3-9"}, {"topk", 0.2}}}, {"hash", "x"}});
-  std::ifstream in(Path("state/queue.yaml"));
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  std::string text;
+  TickUntil([&] {
+    std::ifstream in(Path("state/queue.yaml"));
+    text.assign(std::istreambuf_iterator<char>(in), {});
+    return text.find("schedule") != std::string::npos;
+  });
   EXPECT_NE(text.find(R"(attention.schedule: [{"steps":"3-9","topk":0.2}])"), std::string::npos) << text;
   controller_->Handle(ui::SetLive{false});
   controller_->Handle(ui::SetSetting{"attention.topk", "0.9"});
@@ -288,12 +309,130 @@ TEST_F(ControllerTest, EventsOfAnyFormAreSurvived) {
 TEST_F(ControllerTest, APreviewIsShownUntilTheClipIsThere) {
   const uint64_t id = Add();
   std::ofstream(Path("p.rgb"), std::ios::binary) << std::string(2 * 4 * 3 * 3, 'x');
-  Say(id, "preview", {{"path", Path("p.rgb")}, {"width", 4}, {"height", 2}, {"frames", 3}});
-  ASSERT_TRUE(view().clip);
+  EXPECT_EQ(worker_->Sent("render")[0]["preview"], true);
+  Say(id, "progress", {{"stage", "denoise"}, {"step", 3}, {"total", 10}});
+  Say(id, "preview", {{"step", 2}, {"path", Path("p.rgb")}, {"width", 4}, {"height", 2}, {"frames", 3}});
+  ASSERT_TRUE(TickUntil([&] { return view().clip.has_value(); }));
+  EXPECT_EQ(view().clip->badge, "preview, step 3 of 10");
+  EXPECT_NEAR(view().clip->fps, 3 / (5 / 8.0), 1e-9) << "the latent frames take as long as the clip's";
   EXPECT_TRUE(view().clip->preview);
   EXPECT_EQ(view().clip->frames.size(), 3u);
   Say(id, "done");
   EXPECT_FALSE(view().clip);
+}
+
+TEST_F(ControllerTest, AnAuditIsAskedForOnceAStep) {
+  controller_->Handle(ui::AuditStep{});
+  EXPECT_TRUE(worker_->sent.empty()) << "nothing renders";
+  Tick();
+  EXPECT_NE(view().why_not.audit, "");
+  const uint64_t id = Add();
+  EXPECT_EQ(view().why_not.audit, "");
+  controller_->Handle(ui::AuditStep{});
+  controller_->Handle(ui::AuditStep{});
+  Tick();
+  ASSERT_EQ(worker_->Sent("audit").size(), 1u);
+  EXPECT_EQ(worker_->Sent("audit")[0]["id"], id);
+  EXPECT_NE(view().why_not.audit, "");
+  Say(id, "audit",
+      {{"step", 4},
+       {"calls",
+        {{{"step", 4},
+          {"layer", 1},
+          {"total", {0.1}},
+          {"skipping", {0.1}},
+          {"eight_bit", {0.0}},
+          {"dense8", {0.0}}}}}});
+  EXPECT_EQ(view().why_not.audit, "");
+  EXPECT_TRUE(view().sparsity.errors.at(4, 1, 0).known());
+}
+
+TEST_F(ControllerTest, ABlockMapIsReadFromTheFileOfItsStep) {
+  const uint64_t id = Add();
+  const std::string folder = worker_->Sent("render")[0]["maps"];
+  ASSERT_TRUE(std::filesystem::is_directory(folder));
+  const std::vector<uint8_t> map = {1, 0, 0, 1, 1, 1, 1, 1};  // 2 heads, 2 × 2
+  pipeline::WriteTensors(folder + "/m.safetensors", {{"block_map", pipeline::DType::kU8, {1, 2, 2, 2}, map.data()}},
+                         {{"mode", "sparge"}});
+  Say(id, "stats",
+      {{"step", 3},
+       {"layers", {{{"layer", 1}, {"kind", "self"}, {"visible_blocks", {4, 4}}, {"kept_blocks", {2, 4}}, {"ms", 1.0}}}},
+       {"maps",
+        {{{"layer", 1}, {"pass", "cond"}, {"path", folder + "/m.safetensors"}},
+         {{"layer", 1}, {"pass", "uncond"}, {"path", folder + "/none.safetensors"}},
+         {{"layer", "x"}},
+         5}}});
+  controller_->Handle(ui::ShowMap{3, 1, 0, ""});
+  ASSERT_TRUE(TickUntil([&] { return view().sparsity.map && view().sparsity.map->cells; }));
+  EXPECT_EQ(view().sparsity.map->kept, 2);
+  EXPECT_EQ(view().sparsity.map->passes, (std::vector<std::string>{"cond", "uncond"}));
+  controller_->Handle(ui::ShowMap{3, 1, 0, "uncond"});
+  ASSERT_TRUE(TickUntil([&] { return view().sparsity.map->note.find("gone") != std::string::npos; }));
+  controller_->Handle(ui::ShowMap{3, 0, 0, ""});
+  Tick();
+  EXPECT_EQ(view().sparsity.map->note, "This step has not run yet.");
+  controller_.reset();
+  EXPECT_FALSE(std::filesystem::exists(folder)) << "they are only to be looked at";
+}
+
+TEST_F(ControllerTest, OnlyTheNewestClipsKeepTheirMaps) {
+  std::string first;
+  for (int i = 0; i < 6; ++i) {
+    const uint64_t id = Add();
+    if (i == 0) first = worker_->Sent("render")[0]["maps"];
+    Say(id, "done");
+  }
+  EXPECT_TRUE(TickUntil([&] { return !std::filesystem::exists(first); }));
+  EXPECT_TRUE(std::filesystem::exists(worker_->Sent("render")[5]["maps"].get<std::string>()));
+}
+
+TEST_F(ControllerTest, ADenseClipIsTheMeasureOfTheNextOne) {
+  controller_->Handle(ui::SetSetting{"attention.mode", "dense"});
+  const auto stats = [](int kept, double ms) {
+    return json{
+        {"step", 0},
+        {"seconds", 0.1},
+        {"attention_seconds", ms / 1e3},
+        {"layers", {{{"layer", 0}, {"kind", "self"}, {"visible_blocks", {8}}, {"kept_blocks", {kept}}, {"ms", ms}}}}};
+  };
+  const uint64_t dense = Add();
+  Say(dense, "stats", stats(8, 60));
+  Say(dense, "done");
+  controller_->Handle(ui::SetSetting{"attention.mode", "sparge"});
+  const uint64_t sparse = Add();
+  Say(sparse, "stats", stats(4, 10));
+  ASSERT_TRUE(view().sparsity.speedup);
+  EXPECT_NEAR(*view().sparsity.speedup, 1.5, 1e-9);
+}
+
+// One click: the reference first, the same noise, and both in Compare when both are there.
+TEST_F(ControllerTest, ABRendersBothAndOpensThemTogether) {
+  controller_->Handle(ui::Generate{true});
+  Tick();
+  ASSERT_EQ(view().jobs.size(), 2u);
+  const uint64_t a = view().jobs[0].id, b = view().jobs[1].id;
+  const uint64_t before = view().go_count;
+  for (const uint64_t id : {a, b}) {
+    EXPECT_EQ(view().go_count, before) << "opened before both are there";
+    Say(id, "output", {{"path", Path(std::to_string(id) + ".mp4")}, {"bytes", 1}});
+    Say(id, "done");
+  }
+  const auto sent = worker_->Sent("render");
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0]["settings"]["attention.mode"], "dense");
+  EXPECT_EQ(sent[0]["settings"].value("seed", json()), sent[1]["settings"].value("seed", json()));
+  EXPECT_EQ(view().go_count, before + 1);
+  EXPECT_EQ(view().go_to, ui::Workspace::kCompare);
+}
+
+TEST_F(ControllerTest, AFolderDroppedOnTheLibraryIsLookedInto) {
+  const std::string folder = Path("clips");
+  std::filesystem::create_directories(folder);
+  controller_->saved().ui.workspace = ui::Workspace::kLibrary;
+  controller_->OpenAll({folder});
+  Tick();
+  EXPECT_EQ(view().library.folders, std::vector<std::string>{folder});
+  EXPECT_TRUE(view().notices.empty());
 }
 
 }  // namespace

@@ -28,9 +28,10 @@ SavedJob Tricky() {
 }
 
 TEST_F(UserFilesTest, QueueComesBackAsItWas) {
-  const UserFiles files(folder_);
+  UserFiles files(folder_);
   const std::vector<SavedJob> jobs = {Tricky(), {"two", {{"model", "/m"}, {"prompt", "null"}}}};
   files.WriteQueue(jobs);
+  files.Finish();
   const std::vector<SavedJob> back = files.ReadQueue(problems_);
   EXPECT_TRUE(problems_.empty()) << problems_[0];
   ASSERT_EQ(back.size(), 2u);
@@ -41,8 +42,9 @@ TEST_F(UserFilesTest, QueueComesBackAsItWas) {
 }
 
 TEST_F(UserFilesTest, AnEmptyQueueIsAFileToo) {
-  const UserFiles files(folder_);
+  UserFiles files(folder_);
   files.WriteQueue({});
+  files.Finish();
   EXPECT_TRUE(files.ReadQueue(problems_).empty());
   EXPECT_TRUE(problems_.empty());
 }
@@ -53,7 +55,7 @@ TEST_F(UserFilesTest, ABrokenQueueIsKeptAsideAndSaid) {
        {"version: 1\njobs:\n" + good + "  - {name: two, model: /m, prompt: y, steps: many}\n",
         std::string("version: 1\njobs: [\x01\x02"), std::string("\xff\xfe"), std::string("jobs: 7\n")}) {
     problems_.clear();
-    const UserFiles files(folder_);
+    UserFiles files(folder_);
     Write("queue.yaml", text);
     const std::vector<SavedJob> jobs = files.ReadQueue(problems_);
     ASSERT_EQ(problems_.size(), 1u) << text;
@@ -66,7 +68,7 @@ TEST_F(UserFilesTest, ABrokenQueueIsKeptAsideAndSaid) {
 }
 
 TEST_F(UserFilesTest, StateComesBack) {
-  const UserFiles files(folder_);
+  UserFiles files(folder_);
   SavedState state;
   state.ui.dark = false;
   state.ui.left = 300;
@@ -77,6 +79,7 @@ TEST_F(UserFilesTest, StateComesBack) {
   state.prompt_history = {"b", "a"};
   state.paused = true;
   files.WriteState(state);
+  files.Finish();
   const SavedState back = files.ReadState(problems_);
   EXPECT_TRUE(problems_.empty());
   EXPECT_FALSE(back.ui.dark);
@@ -90,7 +93,7 @@ TEST_F(UserFilesTest, StateComesBack) {
 }
 
 TEST_F(UserFilesTest, StateOfAnyFormIsRead) {
-  const UserFiles files(folder_);
+  UserFiles files(folder_);
   Write(
       "gui.json",
       R"({"ui": {"scale": "x", "left": 1e99, "workspace": 1e99}, "width": -5, "form": [1], "prompt_history": {"a": 1}})");
@@ -104,12 +107,14 @@ TEST_F(UserFilesTest, StateOfAnyFormIsRead) {
 }
 
 TEST_F(UserFilesTest, ASecondWindowLeavesTheFilesAlone) {
-  const UserFiles first(folder_);
-  const UserFiles second(folder_);
+  UserFiles first(folder_);
+  UserFiles second(folder_);
   EXPECT_TRUE(first.owned());
   EXPECT_FALSE(second.owned());
   first.WriteQueue({Tricky()});
   second.WriteQueue({});
+  first.Finish();
+  second.Finish();
   EXPECT_EQ(first.ReadQueue(problems_).size(), 1u);
 }
 

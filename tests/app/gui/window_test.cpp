@@ -1,17 +1,21 @@
 #include "app/gui/window.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <functional>
 
 #include "app/gui/gui.h"
+#include "app/seen/job_record.h"
 #include "attention/base/error.h"
+#include "pipeline/memory_estimate.h"
+#include "pipeline/weights/safetensors.h"
+#include "tests/app/gui/fake_link.h"
+#include "tests/app/gui/window_pictures.h"
+#include "tests/app/gui/x_server.h"
 #include "tests/app/temp_folder.h"
 
 // A real window on an X server of its own, with the real worker, and a person's input through xdotool.
@@ -21,41 +25,6 @@ namespace {
 using ui::JobState;
 using Clock = std::chrono::steady_clock;
 
-// Xvfb on a display that it chooses.
-class XServer {
- public:
-  XServer() {
-    int ends[2];
-    if (pipe(ends) != 0) return;
-    pid_ = fork();
-    if (pid_ == 0) {
-      const int null = open("/dev/null", O_WRONLY);
-      dup2(null, STDOUT_FILENO);
-      dup2(null, STDERR_FILENO);
-      const std::string fd = std::to_string(ends[1]);
-      execlp("Xvfb", "Xvfb", "-displayfd", fd.c_str(), "-screen", "0", "3840x2160x24", "-nolisten", "tcp", nullptr);
-      _exit(127);
-    }
-    close(ends[1]);
-    char digits[16] = {};
-    for (size_t at = 0; at + 1 < sizeof digits && read(ends[0], digits + at, 1) == 1 && digits[at] != '\n'; ++at) {
-    }
-    close(ends[0]);
-    const int number = std::atoi(digits);
-    display_ = digits[0] == 0 ? "" : ":" + std::to_string(number);
-  }
-  ~XServer() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-  }
-  const std::string& display() const { return display_; }
-
- private:
-  pid_t pid_ = -1;
-  std::string display_;
-};
-
 class WindowTest : public TempFolderTest {
  protected:
   void SetUp() override {
@@ -64,6 +33,7 @@ class WindowTest : public TempFolderTest {
     setenv("DISPLAY", x_.display().c_str(), 1);
     setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
     setenv("SPARGE_MODELS", SPARGE_SOURCE_DIR "/assets", 1);
+    setenv("XDG_CACHE_HOME", Path("cache").c_str(), 1);  // what a preview learns stays here
     Start();
   }
   void TearDown() override {
@@ -77,8 +47,11 @@ class WindowTest : public TempFolderTest {
     controller_.reset();
     ControllerOptions options;
     options.state_folder = Path("state");
-    options.start_link = [] { return StartWorkerLink(SPARGE_BINARY_DIR "/bin/sparge"); };
+    options.start_link = [this]() -> std::unique_ptr<WorkerLink> {
+      return fake_ ? LinkTo(fake_) : StartWorkerLink(SPARGE_BINARY_DIR "/bin/sparge");
+    };
     options.read_jobs = ReadJobsForQueue;
+    options.look_at_machine = pipeline::LookAtMachine;
     options.wake = Window::Wake;
     controller_ = std::make_unique<Controller>(std::move(options));
     WindowOptions window;
@@ -133,6 +106,7 @@ class WindowTest : public TempFolderTest {
   bool FirstIs(JobState state) { return !view().jobs.empty() && view().jobs[0].state == state; }
 
   XServer x_;
+  std::shared_ptr<FakeWorker> fake_;  // in place of the real one
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<Window> window_;
   std::unique_ptr<ui::Studio> studio_;
@@ -149,7 +123,7 @@ TEST_F(WindowTest, FromTheFirstStartToAClip) {
   X("key ctrl+Return");
   ASSERT_TRUE(StepUntil([&] { return FirstIs(JobState::kDone); }, 120))
       << (view().jobs.empty() ? "" : view().jobs[0].error);
-  ASSERT_TRUE(StepUntil([&] { return view().clip.has_value(); }, 20));
+  ASSERT_TRUE(StepUntil([&] { return view().clip.has_value() && !view().clip->preview; }, 20));
   EXPECT_EQ(view().clip->frames.size(), 5u);
   EXPECT_EQ(view().clip->frames[0].width_px, 64);
   EXPECT_TRUE(view().sparsity.grid.Total().known);
@@ -160,6 +134,33 @@ TEST_F(WindowTest, FromTheFirstStartToAClip) {
   EXPECT_LT(window_->longest_gap_s(), 1);
   Click("heat/2/1");
   EXPECT_TRUE(studio_->places().count("heads"));
+}
+
+// What there is to see while a clip is made: previews, kernels, an audit, the heads of a cell, a head's block map.
+TEST_F(WindowTest, WatchesTheSparsity) {
+  ASSERT_TRUE(StepUntil([&] { return !view().memory_estimate.empty(); }, 20));
+  EXPECT_NE(view().memory_estimate.find("available"), std::string::npos) << view().memory_estimate;
+  Small(60);
+  controller_->Handle(ui::Generate{});
+  ASSERT_TRUE(StepUntil([&] { return FirstIs(JobState::kRunning) && view().jobs[0].step >= 2; }, 120));
+  controller_->Handle(ui::AuditStep{});
+  ASSERT_TRUE(StepUntil([&] { return view().clip.has_value() && view().clip->preview; }, 120));
+  EXPECT_EQ(view().clip->frames.size(), 5u);
+  EXPECT_NE(view().clip->badge.find("of 60"), std::string::npos) << view().clip->badge;
+  ASSERT_TRUE(StepUntil([&] { return view().sparsity.errors.Total().known(); }, 60));
+  EXPECT_GT(view().sparsity.errors.Total().total, 0);
+  EXPECT_FALSE(view().sparsity.kernels.empty());
+  EXPECT_TRUE(view().sparsity.share_of_time.has_value());
+  Click("heat/8/1");
+  ASSERT_TRUE(studio_->places().count("heads/0/1"));
+  Click("heads/0/1");
+  ASSERT_TRUE(StepUntil([&] { return view().sparsity.map && view().sparsity.map->cells; }, 30))
+      << (view().sparsity.map ? view().sparsity.map->note : "no map was asked for");
+  EXPECT_EQ(view().sparsity.map->step, 8);
+  EXPECT_EQ(view().sparsity.map->layer, 1);
+  EXPECT_GT(view().sparsity.map->kept, 0);
+  ASSERT_TRUE(StepUntil([&] { return FirstIs(JobState::kDone); }, 120)) << view().jobs[0].error;
+  EXPECT_LT(window_->longest_gap_s(), 1);
 }
 
 TEST_F(WindowTest, ToggleCancelPauseResumeAndRestart) {
@@ -192,6 +193,110 @@ TEST_F(WindowTest, ToggleCancelPauseResumeAndRestart) {
   X("keyup Escape");
   ASSERT_TRUE(StepUntil([&] { return view().jobs[1].state == JobState::kCancelled; }, 30));
   EXPECT_FALSE(std::filesystem::exists(Path("clip_7.mp4")));
+}
+
+TEST_F(WindowTest, AClipThatWasChangedOnTheWayRendersAgainToTheSameBits) {
+  Small(60);
+  X("mousemove 640 400");
+  X("key Escape");
+  X("key ctrl+Return");
+  ASSERT_TRUE(StepUntil([&] { return FirstIs(JobState::kRunning) && view().jobs[0].step >= 3; }, 60));
+  X("key t");  // sparge → dense
+  ASSERT_TRUE(StepUntil([&] { return FirstIs(JobState::kDone) || FirstIs(JobState::kFailed); }, 120));
+  ASSERT_EQ(view().jobs[0].error, "");
+  const nlohmann::json sidecar = ReadSidecar(Path("clip_0.json"));
+  ASSERT_TRUE(sidecar["job"]["attention.schedule"].is_array()) << "the change is part of the job: " << sidecar["job"];
+  const std::string again = "env OMP_NUM_THREADS= " SPARGE_BINARY_DIR "/bin/sparge render " + Path("clip_0.mp4") +
+                            " --set out=" + Path("again.mp4") + " > " + Path("log") + " 2>&1";
+  std::ifstream log(Path("log"));
+  ASSERT_EQ(std::system(again.c_str()), 0) << std::string(std::istreambuf_iterator<char>(log), {});
+  const auto first = pipeline::SafetensorsFile::Open(Path("clip_0.latents.safetensors"));
+  const auto second = pipeline::SafetensorsFile::Open(Path("again.latents.safetensors"));
+  const pipeline::TensorEntry a = first->tensors().at("latents"), b = second->tensors().at("latents");
+  ASSERT_EQ(a.bytes, b.bytes);
+  EXPECT_EQ(std::memcmp(a.data, b.data, a.bytes), 0);
+}
+
+TEST_F(WindowTest, FoldersAreDroppedOnIt) {
+  const auto drop = [&](const std::string& path) {
+    const std::string command = SPARGE_BINARY_DIR "/bin/x_drop 'Sparge Studio' '" + path + "' && echo yes > " +
+                                Path("dropped") + " || echo no > " + Path("dropped");
+    std::filesystem::remove(Path("dropped"));
+    ASSERT_EQ(std::system(("(" + command + ") &").c_str()), 0);
+    ASSERT_TRUE(StepUntil([&] { return std::filesystem::exists(Path("dropped")); }, 30));
+    StepFor(0.3);
+    std::string said;
+    std::ifstream(Path("dropped")) >> said;
+    EXPECT_EQ(said, "yes") << "the window takes what is dropped";
+  };
+  const std::string demo = view().Find("model")->value;
+  std::filesystem::create_directories(Path("a broken model"));
+  std::ofstream(Path("a broken model/model_index.json")) << "{ no JSON";
+  drop(Path("a broken model"));
+  ASSERT_FALSE(view().notices.empty());
+  EXPECT_NE(view().notices.back().text.find("a broken model/model_index.json"), std::string::npos)
+      << view().notices.back().text;
+  EXPECT_EQ(view().Find("model")->value, demo) << "the model stays";
+  std::filesystem::create_directory_symlink(demo, Path("мій model #1 100%"));
+  drop(Path("мій model #1 100%"));
+  EXPECT_EQ(view().Find("model")->value, Path("мій model #1 100%"));
+  EXPECT_EQ(view().why_not.generate, "");
+}
+
+// A few screens against references (window_pictures.h says how those are made).
+TEST_F(WindowTest, LooksAsItDid) {
+  fake_ = std::make_shared<FakeWorker>();
+  Start();
+  X("mousemove 640 780");
+  const auto looks = [&](const std::string& name) {
+    StepFor(0.2);
+    EXPECT_EQ(DifferenceFromReference(window_->Picture(*controller_, *studio_), name), "") << name;
+  };
+  looks("first_start");
+  controller_->Handle(ui::SetSetting{"steps", "8"});
+  controller_->Handle(ui::Generate{});
+  StepFor(0.2);
+  ASSERT_EQ(view().jobs.size(), 1u);
+  const uint64_t id = view().jobs[0].id;
+  const int layers = view().model.num_layers, heads = view().model.num_heads;
+  for (int step = 0; step < 5; ++step) {
+    nlohmann::json calls = nlohmann::json::array();
+    for (int layer = 0; layer < layers; ++layer) {
+      calls.push_back({{"layer", layer},
+                       {"kind", "self"},
+                       {"pass", "cond"},
+                       {"visible_blocks", std::vector<int>(static_cast<size_t>(heads), 100)},
+                       {"kept_blocks", std::vector<int>(static_cast<size_t>(heads), 100 - 10 * step - 4 * layer)},
+                       {"ms", 10.0 - step}});
+    }
+    fake_->Say({{"id", id}, {"event", "progress"}, {"stage", "denoise"}, {"step", step + 1}, {"total", 8}});
+    fake_->Say({{"id", id},
+                {"event", "stats"},
+                {"step", step},
+                {"seconds", 0.2},
+                {"attention_seconds", 0.1},
+                {"kernels", {{"avx512_vnni_bf16", 16 * (step + 1)}}},
+                {"layers", calls}});
+  }
+  const int side = 64, frames = 2;
+  std::string pixels;
+  for (int i = 0; i < frames * side * side; ++i)
+    for (const int value : {i % side * 4, i / side % side * 4, 128}) pixels += static_cast<char>(value);
+  std::ofstream(Path("p"), std::ios::binary) << pixels;
+  fake_->Say({{"id", id},
+              {"event", "preview"},
+              {"step", 4},
+              {"path", Path("p")},
+              {"width", side},
+              {"height", side},
+              {"frames", frames},
+              {"format", "rgb24"}});
+  ASSERT_TRUE(StepUntil([&] { return view().clip.has_value(); }, 20));
+  looks("rendering");
+  std::vector<ui::Command> commands;
+  ASSERT_TRUE(studio_->RunAction("theme", view(), commands));
+  ASSERT_TRUE(studio_->RunAction("palette", view(), commands));
+  looks("palette_light");
 }
 
 TEST_F(WindowTest, AnySizeAndAgainAndAgain) {
