@@ -4,6 +4,7 @@
 #include "ui/panels/panels.h"
 #include "ui/widgets/controls.h"
 #include "ui/widgets/heat_map.h"
+#include "ui/widgets/legend.h"
 
 namespace ui {
 namespace {

@@ -88,24 +88,4 @@ std::optional<std::pair<int, int>> DrawHeatMap(Context& c, const HeatMap& map, I
   return std::nullopt;
 }
 
-void DrawLegend(const Context& c, const std::string& low, const std::string& high, float width) {
-  ImGui::PushFont(c.fonts.small);
-  const float height = ImGui::GetTextLineHeight();
-  const float low_width = ImGui::CalcTextSize(low.c_str()).x, high_width = ImGui::CalcTextSize(high.c_str()).x;
-  const ImVec2 at = ImGui::GetCursorScreenPos();
-  ImDrawList& draw = *ImGui::GetWindowDrawList();
-  const float x0 = at.x + low_width + c.Px(6), x1 = at.x + width - high_width - c.Px(6);
-  constexpr int kPieces = 48;
-  for (int i = 0; i < kPieces && x1 > x0; ++i) {
-    const float a = x0 + (x1 - x0) * static_cast<float>(i) / kPieces,
-                b = x0 + (x1 - x0) * static_cast<float>(i + 1) / kPieces;
-    draw.AddRectFilled(ImVec2(std::floor(a), at.y + c.Px(3)), ImVec2(std::ceil(b), at.y + height - c.Px(2)),
-                       Viridis((i + 0.5) / kPieces));
-  }
-  draw.AddText(at, c.theme.dim, low.c_str());
-  draw.AddText(ImVec2(at.x + width - high_width, at.y), c.theme.dim, high.c_str());
-  ImGui::Dummy(ImVec2(width, height));
-  ImGui::PopFont();
-}
-
 }  // namespace ui

@@ -25,7 +25,4 @@ struct HeatMap {
 // Draws it into the given size, axes and their numbers in it. Returns the cell that was clicked.
 std::optional<std::pair<int, int>> DrawHeatMap(Context& c, const HeatMap& map, ImVec2 size);
 
-// The colour scale, with the values at its ends.
-void DrawLegend(const Context& c, const std::string& low, const std::string& high, float width);
-
 }  // namespace ui

@@ -39,6 +39,10 @@ ImU32 Diverging(double value) {
   return IM_COL32(mix(0), mix(1), mix(2), 255);
 }
 
+void DrawLegend(const Context& c, const std::string& low, const std::string& high, float width) {
+  Scale(c, low, high, width, Viridis);
+}
+
 void DrawDivergingLegend(const Context& c, const std::string& low, const std::string& high, float width) {
   Scale(c, low, high, width, [](double share) { return Diverging(2 * share - 1); });
 }
