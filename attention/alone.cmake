@@ -25,4 +25,12 @@ if(SPARGE_GPU_CHECK)
   if(NOT SPARGE_CUDA_KERNELS)
     message(FATAL_ERROR "SPARGE_GPU_CHECK needs nvcc: put it on the PATH, or set CUDA_HOME.")
   endif()
+  # A program shares the C++ library with libtorch, or each frees what the other made. A g++ without libstdc++.so links
+  # libstdc++.a: the one that libtorch loads goes before it and leaves it nothing to add.
+  if(SPARGE_TORCH_ROOT)
+    execute_process(COMMAND ldd "${SPARGE_TORCH_ROOT}/lib/libc10.so" OUTPUT_VARIABLE _needs)
+    if(_needs MATCHES "libstdc\\+\\+\\.so\\.6 => ([^ \n]+)")
+      target_link_libraries(sparge_torch INTERFACE "${CMAKE_MATCH_1}")
+    endif()
+  endif()
 endif()

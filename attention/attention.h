@@ -98,8 +98,8 @@ struct SeenCall {
 class CallTap {
  public:
   virtual ~CallTap() = default;
-  // Before a call whose context asks for no results: which of them the tap wants to see (`want_…`). `ctx` says where the
-  // call is, and its options how it runs.
+  // Before a call whose context asks for no results: which of them the tap wants to see (`want_…`). `ctx` says where
+  // the call is, and its options how it runs.
   virtual void Wants(const AttentionContext& /*ctx*/, CallResults& /*results*/) {}
   virtual void Seen(const SeenCall& call) = 0;
 };

@@ -25,7 +25,8 @@ namespace pipeline {
 //
 // Neither d nor the dtype decides; a full block of keys and some queries to pay for packing them do.
 //
-// On CUDA dense8 is not the faster at any size that was measured (attention/cuda/README.md): cross-attention runs dense.
+// On CUDA dense8 is not the faster at any size that was measured (attention/cuda/README.md): cross-attention runs
+// dense.
 bool CrossRunsDense8(int64_t query_length, int64_t key_length, const attention::CPUFeatures& features);
 
 // Who runs what (docs/attention_spec.md): a DiT's self and joint attention as the plan says; its cross-attention dense8

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Everything there is to check and measure of the attention library on an NVIDIA GPU, in one command and within ten minutes,
-# correctness first. For a machine that has a driver, a Python with torch 2.11 (for its libraries) and, to build, nvcc 13,
-# CMake and ninja; nothing else of this project's packages.
-#   scripts/gpu_check.sh [--out DIR] [--bin DIR] [--torch DIR] [--only PART,PART…] [--again]
-#     --out    where logs go (default: build-gpu); parts that passed there are not run again, unless with --again
-#     --bin    programs built before: gpu_check, gpu_door, emulator_cases (default: built in OUT/build)
-#     --torch  libtorch's folder, with lib/ (default: $SPARGE_TORCH_ROOT, else that of python3's torch)
-#     --only   these parts alone: examples kernels door memcheck synccheck initcheck racecheck anchors table cross counters
+# Everything there is to check and measure on an NVIDIA GPU, in one command and within nine minutes, correctness first:
+# the attention library, and renders of random models through the pipeline. For a machine that has a driver, a Python with
+# torch 2.11 (for its libraries) and, to build, nvcc 13, CMake and ninja; nothing else of this project's packages, no network.
+#   scripts/gpu_check.sh [--out DIR] [--bin DIR] [--torch DIR] [--only PART,PART…] [--seconds N] [--again]
+#     --out      where logs go (default: build-gpu); parts that passed there are not run again, unless with --again
+#     --bin      programs built before: gpu_check, gpu_door, gpu_product, emulator_cases (default: built in OUT/build)
+#     --torch    libtorch's folder, with lib/ (default: $SPARGE_TORCH_ROOT, else that of python3's torch)
+#     --only     these parts alone: examples kernels door memcheck synccheck initcheck racecheck anchors table product cross
+#                counters
+#     --seconds  for all of it, the build too (default: 540); what finds no time left is for the next call
 # Ends with a table, and exits with 0 where every part that ran passed, 1 where one failed, 2 where nothing could run.
 set -uo pipefail
 # shellcheck source=scripts/common.sh
@@ -22,22 +24,25 @@ initcheck|30|compute-sanitizer: reads of what was never written
 racecheck|55|compute-sanitizer: shared-memory hazards (README.md of attention/cuda says what it reports without cause)
 anchors|30|what libtorch reaches on this machine
 table|120|times beside cuDNN and flash
+product|170|renders of random models: dense, dense8, sparse
 cross|40|dense and dense8 at the sizes of cross-attention
 counters|30|ncu of the main kernel'
 
-out=$root/build-gpu bin='' torch='' only='' again=0
+out=$root/build-gpu bin='' torch='' only='' seconds=540 again=0
 while [ $# -gt 0 ]; do
   case $1 in
-    --out | --bin | --torch | --only)
+    --out | --bin | --torch | --only | --seconds)
       [ $# -gt 1 ] || fail "gpu_check: $1 needs a value"
       printf -v "${1#--}" '%s' "$2"
       shift 2
       ;;
     --again) again=1; shift ;;
     -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) fail "gpu_check: unknown argument '$1' (--out, --bin, --torch, --only, --again)" ;;
+    *) fail "gpu_check: unknown argument '$1' (--out, --bin, --torch, --only, --seconds, --again)" ;;
   esac
 done
+[[ $seconds =~ ^[1-9][0-9]{0,5}$ ]] || fail "gpu_check: --seconds is '$seconds', expected a whole number above 0"
+SECONDS=0
 for part in ${only//,/ }; do
   grep -q "^$part|" <<<"$parts" ||
     fail "gpu_check: there is no part '$part'; there are: $(cut -d'|' -f1 <<<"$parts" | tr '\n' ' ')"
@@ -54,15 +59,29 @@ torch=${torch:-${SPARGE_TORCH_ROOT:-}}
 mkdir -p "$out" || fail "gpu_check: cannot write $out"
 out=$(cd "$out" && pwd)
 
+program_of() {
+  case $1 in
+    examples) echo emulator_cases ;;
+    door | anchors | table | cross) echo gpu_door ;;
+    product) echo gpu_product ;;
+    racecheck) echo emulator_cases gpu_check ;;
+    *) echo gpu_check ;;
+  esac
+}
+mapfile -t programs < <(while IFS='|' read -r part _; do
+  if [ -z "$only" ] || [[ ",$only," == *",$part,"* ]]; then program_of "$part"; fi
+done <<<"$parts" | tr ' ' '\n' | sort -u)
+
 if [ -z "$bin" ]; then
   bin=$out/build/bin
   say "building for sm_$capability (log: $out/build.log)"
-  { cmake -S "$root/attention" -B "$out/build" -G Ninja -DSPARGE_GPU_CHECK=ON -DSPARGE_TORCH_ROOT="$torch" \
+  { timeout "$seconds" cmake -S "$root/attention" -B "$out/build" -G Ninja -DSPARGE_GPU_CHECK=ON -DSPARGE_TORCH_ROOT="$torch" \
     -DSPARGE_CUDA_ARCHS="$capability-real" &&
-    cmake --build "$out/build" --target gpu_check gpu_door emulator_cases; } >"$out/build.log" 2>&1 ||
+    timeout "$seconds" cmake --build "$out/build" --target "${programs[@]}"; } >"$out/build.log" 2>&1 ||
     fail "gpu_check: the build failed: $(grep -m1 -E 'error|Error' "$out/build.log" || tail -n 1 "$out/build.log")"
+  say "built in $SECONDS s"
 fi
-for program in gpu_check gpu_door emulator_cases; do
+for program in "${programs[@]}"; do
   [ -x "$bin/$program" ] || fail "gpu_check: no program $program in $bin"
 done
 libraries=$torch/lib
@@ -100,6 +119,7 @@ run_part() {
       ;;
     anchors) "$bin/gpu_door" anchors ;;
     table) "$bin/gpu_door" table ;;
+    product) "$bin/gpu_product" ;;
     cross) "$bin/gpu_door" cross ;;
     counters)
       command -v ncu >/dev/null || { echo "no ncu on the PATH"; return 77; }
@@ -116,25 +136,30 @@ clocks=$!
 trap 'kill $clocks 2>/dev/null' EXIT
 
 summary='' status=0 ran=0
-while IFS='|' read -r part seconds what; do
+while IFS='|' read -r part limit what; do
   if [ -n "$only" ] && [[ ",$only," != *",$part,"* ]]; then continue; fi
   if [ $again = 0 ] && [ "$(head -c 4 "$out/$part.result" 2>/dev/null)" = pass ]; then
     summary+="$part|$(cat "$out/$part.result") (before)|$what"$'\n'
     continue
   fi
-  start=$SECONDS
+  start=$SECONDS left=$((seconds - SECONDS))
+  if [ $left -lt 10 ]; then
+    summary+="$part|no time left|$what"$'\n'
+    continue
+  fi
+  [ $left -gt "$limit" ] || limit=$left
   export -f run_part sanitizer
   export bin
-  timeout --kill-after 5 "$seconds" bash -c "run_part $part" >"$out/$part.log" 2>&1
+  timeout --kill-after 5 "$limit" bash -c "run_part $part" >"$out/$part.log" 2>&1
   code=$?
   case $code in
     0) result=pass ;;
     77) result="not run: $(tail -n 1 "$out/$part.log")" ;;
-    124 | 137) result="cut off after $seconds s" ;;
+    124 | 137) result="cut off after $limit s" ;;
     *) result="FAIL ($code)" ;;
   esac
   # Times that were cut off still are times; a check that was cut off has shown nothing.
-  case $part:$code in anchors:124 | table:124 | cross:124 | *:0 | *:77) ;; *) status=1 ;; esac
+  case $part:$code in anchors:124 | table:124 | product:124 | cross:124 | *:0 | *:77) ;; *) status=1 ;; esac
   ran=$((ran + 1))
   echo "$result, $((SECONDS - start)) s" >"$out/$part.result"
   say "$part: $(cat "$out/$part.result")"
@@ -142,7 +167,7 @@ while IFS='|' read -r part seconds what; do
 done <<<"$parts"
 kill $clocks 2>/dev/null
 
-for part in anchors table cross; do
+for part in anchors table product cross; do
   if [ -s "$out/$part.log" ]; then printf '\n== %s ==\n' "$part"; cat "$out/$part.log"; fi
 done
 if [ -s "$out/counters.log" ]; then printf '\n== counters ==\n'; grep -E 'Throughput|Registers|Occupancy|Issue|Executed Ipc|Duration|L2 Hit' "$out/counters.log"; fi

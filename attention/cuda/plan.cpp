@@ -60,7 +60,8 @@ std::string WhyNot(const KernelInfo& kernel, Mode mode, const Shape& shape, cons
                         device.capability / 10, ".", device.capability % 10);
   }
   if (shape.head_dim > kWidestHead || shape.value_dim > kWidestHead) {
-    return base::StrCat("heads of ", std::max(shape.head_dim, shape.value_dim), " channels are wider than ", kWidestHead);
+    return base::StrCat("heads of ", std::max(shape.head_dim, shape.value_dim), " channels are wider than ",
+                        kWidestHead);
   }
   constexpr int64_t kLongest = std::numeric_limits<int32_t>::max() / 2;
   if (shape.key_blocks() > kMostKeyBlocks || shape.query_length > kLongest) {
@@ -120,10 +121,10 @@ class Planner {
     key_heads_ = s.batch * s.key_heads;
     map_rows_ = query_heads_ * g_.query_blocks;
     key_tiles_ = key_heads_ * g_.key_blocks;
-    selection_ = call.mode == Mode::kDense8       ? Selection::kAll
-                 : call.block_map                 ? Selection::kGiven
+    selection_ = call.mode == Mode::kDense8      ? Selection::kAll
+                 : call.block_map                ? Selection::kGiven
                  : call.selector == "spargeattn" ? Selection::kSpargeAttn
-                                                  : Selection::kSlidingWindow;
+                                                 : Selection::kSlidingWindow;
     Allocate();
   }
 
@@ -209,12 +210,18 @@ class Planner {
   int skipping() const { return call_.mode == Mode::kDense8 ? 0 : 1; }
 
   SumKeysParams SumKeysStep() const {
-    return {g_,        InputOf(call_.k, g_.head_dim), InputOf(call_.v, g_.value_dim), chunks_, maxima(), key_sums_,
-            key_counts_, value_maxima_};
+    return {g_,
+            InputOf(call_.k, g_.head_dim),
+            InputOf(call_.v, g_.value_dim),
+            chunks_,
+            maxima(),
+            key_sums_,
+            key_counts_,
+            value_maxima_};
   }
   FinishKeysParams FinishKeysStep() const {
-    return {g_,        kernel_.pv, chunks_,       maxima(),    key_sums_, key_counts_, value_maxima_,
-            key_mean_, value_scale_, call_.counts};
+    return {g_,          kernel_.pv,    chunks_,   maxima(),     key_sums_,
+            key_counts_, value_maxima_, key_mean_, value_scale_, call_.counts};
   }
   QuantizeParams QuantizeStep() const {
     QuantizeParams p{};
@@ -251,7 +258,7 @@ class Planner {
     p.selection = selection_;
     p.window = static_cast<int>(std::min<int64_t>(call_.window, kMostKeyBlocks));
     p.sink = call_.sink ? 1 : 0;
-    const auto range = [](const TokenRange& from, int (&to)[2]) {
+    const auto range = [](const TokenRange& from, int(&to)[2]) {
       to[0] = static_cast<int>(from.begin);
       to[1] = static_cast<int>(from.end);
     };
@@ -293,10 +300,22 @@ class Planner {
     return p;
   }
   ExactParams ExactStep() const {
-    return {g_,          InputOf(call_.q, g_.head_dim), InputOf(call_.k, g_.head_dim), InputOf(call_.v, g_.value_dim),
-            call_.scale, row_scale_,                    query_km_,                     key_mean_,
-            first_bad_,  list_,                         list_count_,                   order_,
-            call_.heads, skipping(),                    OutputOf(),                    call_.lse,
+    return {g_,
+            InputOf(call_.q, g_.head_dim),
+            InputOf(call_.k, g_.head_dim),
+            InputOf(call_.v, g_.value_dim),
+            call_.scale,
+            row_scale_,
+            query_km_,
+            key_mean_,
+            first_bad_,
+            list_,
+            list_count_,
+            order_,
+            call_.heads,
+            skipping(),
+            OutputOf(),
+            call_.lse,
             call_.counts};
   }
 
@@ -305,8 +324,8 @@ class Planner {
     constexpr int64_t kOfTheDriver = 1024;  // of each block
     const int blocks = AttendMinBlocks(g_.width);
     for (int64_t share = blocks; share >= 1; --share) {
-      const int64_t room = std::min(device_.shared_memory_per_multiprocessor / share - kOfTheDriver,
-                                    device_.shared_memory_per_block);
+      const int64_t room =
+          std::min(device_.shared_memory_per_multiprocessor / share - kOfTheDriver, device_.shared_memory_per_block);
       for (const int stages : {3, 2}) {
         if (AttendSharedBytes(kernel_.pv, g_.width, stages) <= room) return stages;
       }
@@ -359,8 +378,8 @@ Choice ChooseKernel(const std::string& asked, Mode mode, DType dtype, const Shap
   const std::string reason = WhyNot(*Find(best), mode, shape, device);
   Check(reason.empty(), ErrorCode::kUnsupported, "attention: no CUDA kernel can do this call; ", best, ": ", reason);
   if (mode == Mode::kSpargeExact) return {best, "float32 arithmetic", false};
-  return {best,
-          base::StrCat("the fastest of compute capability ", device.capability / 10, ".", device.capability % 10), false};
+  return {best, base::StrCat("the fastest of compute capability ", device.capability / 10, ".", device.capability % 10),
+          false};
 }
 
 size_t ScratchBytes(const Call& call, const Choice& choice, const Device& device) {

@@ -8,10 +8,11 @@
 #include "attention/attention.h"
 #include "pipeline/layers/linear.h"
 #include "pipeline/progress.h"
-#include "pipeline/weights/config.h"
 #include "pipeline/weights/weights.h"
 
 namespace pipeline {
+
+class Config;
 
 struct UMT5Config {
   int64_t vocab_size = 250112, d_model = 512, d_kv = 64, d_ff = 1024, num_layers = 8, num_heads = 6;

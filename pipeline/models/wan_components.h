@@ -22,6 +22,9 @@ class WanComponents {
   UMT5Encoder& TextEncoder(Progress& progress);
   WanTransformer& Transformer(Progress& progress);
   WanVAE& VAE(Progress& progress);
+  // A part that was made, not read, in place of the folder's.
+  void Use(std::unique_ptr<WanTransformer> transformer) { transformer_ = std::move(transformer); }
+  void Use(std::unique_ptr<WanVAE> vae) { vae_ = std::move(vae); }
   bool has_text_encoder() const { return text_encoder_ != nullptr; }
   bool has_vae() const { return vae_ != nullptr; }
   void FreeTextEncoder() { text_encoder_.reset(); }

@@ -8,7 +8,6 @@
 
 #include "pipeline/attention_policy.h"
 #include "pipeline/models/wan_components.h"
-#include "pipeline/models/wan_prompts.h"
 #include "pipeline/samplers/sampler.h"
 
 namespace pipeline {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "attention/base/error.h"
+#include "pipeline/weights/config.h"
 
 namespace pipeline {
 namespace {

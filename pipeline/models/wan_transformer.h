@@ -10,10 +10,11 @@
 #include "pipeline/layers/linear.h"
 #include "pipeline/layers/rotary.h"
 #include "pipeline/progress.h"
-#include "pipeline/weights/config.h"
 #include "pipeline/weights/weights.h"
 
 namespace pipeline {
+
+class Config;
 
 struct WanTransformerConfig {
   std::array<int64_t, 3> patch_size = {1, 2, 2};  // t, h, w

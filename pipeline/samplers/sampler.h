@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/weights/config.h"
-
 namespace pipeline {
+
+class Config;
 
 // What scheduler_config.json asks for, of the two schedulers that there are.
 struct SamplerConfig {

@@ -9,10 +9,11 @@
 #include "attention/attention.h"
 #include "pipeline/progress.h"
 #include "pipeline/vae/wan_vae_layers.h"
-#include "pipeline/weights/config.h"
 #include "pipeline/weights/weights.h"
 
 namespace pipeline {
+
+class Config;
 
 struct WanVAEConfig {
   int64_t base_dim = 96, decoder_base_dim = 96, z_dim = 16, num_res_blocks = 2, in_channels = 3, out_channels = 3;

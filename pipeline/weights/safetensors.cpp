@@ -29,33 +29,6 @@ using base::Fail;
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
 
-struct DTypeRow {
-  DType dtype;
-  const char* name;
-  int64_t bytes;
-};
-constexpr std::array<DTypeRow, 15> kDTypes = {{{DType::kBool, "BOOL", 1},
-                                               {DType::kU8, "U8", 1},
-                                               {DType::kI8, "I8", 1},
-                                               {DType::kI16, "I16", 2},
-                                               {DType::kU16, "U16", 2},
-                                               {DType::kI32, "I32", 4},
-                                               {DType::kU32, "U32", 4},
-                                               {DType::kI64, "I64", 8},
-                                               {DType::kU64, "U64", 8},
-                                               {DType::kF8E4M3, "F8_E4M3", 1},
-                                               {DType::kF8E5M2, "F8_E5M2", 1},
-                                               {DType::kF16, "F16", 2},
-                                               {DType::kBF16, "BF16", 2},
-                                               {DType::kF32, "F32", 4},
-                                               {DType::kF64, "F64", 8}}};
-
-const DTypeRow& Row(DType dtype) {
-  for (const DTypeRow& row : kDTypes)
-    if (row.dtype == dtype) return row;
-  Fail(ErrorCode::kInternal, "safetensors dtype ", static_cast<int>(dtype));
-}
-
 // The live mappings, for MappedPathAt. A fixed table of atomics: a signal handler may read it at any moment.
 struct MappingSlot {
   std::atomic<const std::byte*> begin{nullptr};
@@ -123,12 +96,10 @@ TensorEntry ReadEntry(const nlohmann::json& json, const std::string& where, cons
         ErrorCode::kInvalidInput, where, ": expected an object with dtype, shape and data_offsets");
   const nlohmann::json &dtype = json["dtype"], &shape = json["shape"], &offsets = json["data_offsets"];
   TensorEntry entry;
-  const DTypeRow* row = nullptr;
-  for (const DTypeRow& candidate : kDTypes)
-    if (dtype.is_string() && dtype.get_ref<const std::string&>() == candidate.name) row = &candidate;
-  Check(row != nullptr, ErrorCode::kInvalidInput, where, ": dtype ", dtype.dump(),
+  const auto known = dtype.is_string() ? DTypeOfName(dtype.get_ref<const std::string&>()) : std::nullopt;
+  Check(known.has_value(), ErrorCode::kInvalidInput, where, ": dtype ", dtype.dump(),
         " is unknown; known are BOOL, U8…U64, I8…I64, F8_E4M3, F8_E5M2, F16, BF16, F32, F64");
-  entry.dtype = row->dtype;
+  entry.dtype = *known;
 
   Check(shape.is_array() && shape.size() <= 16, ErrorCode::kInvalidInput, where,
         ": shape is not an array of at most 16 sizes");
@@ -141,7 +112,7 @@ TensorEntry ReadEntry(const nlohmann::json& json, const std::string& where, cons
     fits = fits && !__builtin_mul_overflow(numel, size.get<uint64_t>(), &numel);
   }
   uint64_t bytes = 0;
-  fits = fits && !__builtin_mul_overflow(numel, static_cast<uint64_t>(row->bytes), &bytes) &&
+  fits = fits && !__builtin_mul_overflow(numel, static_cast<uint64_t>(DTypeBytes(entry.dtype)), &bytes) &&
          bytes <= static_cast<uint64_t>(INT64_MAX);
   Check(fits, ErrorCode::kInvalidInput, where, ": shape ", shape.dump(), " overflows");
 
@@ -151,7 +122,7 @@ TensorEntry ReadEntry(const nlohmann::json& json, const std::string& where, cons
   Check(begin <= end && end <= data_bytes, ErrorCode::kInvalidInput, where, ": data_offsets [", begin, ", ", end,
         ") lie outside the file's ", data_bytes, " bytes of data; the file is truncated or damaged: fetch it again");
   Check(end - begin == bytes, ErrorCode::kInvalidInput, where, ": data_offsets span ", end - begin, " bytes, but ",
-        row->name, " ", shape.dump(), " takes ", bytes);
+        DTypeName(entry.dtype), " ", shape.dump(), " takes ", bytes);
   entry.data = data + begin;
   entry.bytes = bytes;
   return entry;
@@ -201,11 +172,6 @@ T Load(const std::byte* data, int64_t index) {
 }
 
 }  // namespace
-
-const char* DTypeName(DType dtype) { return Row(dtype).name; }
-int64_t DTypeBytes(DType dtype) { return Row(dtype).bytes; }
-
-int64_t TensorEntry::numel() const { return static_cast<int64_t>(bytes) / DTypeBytes(dtype); }
 
 MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
     : path_(std::move(path)), data_(data), size_(size) {

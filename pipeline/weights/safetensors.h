@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@ namespace pipeline {
 enum class DType { kBool, kU8, kI8, kI16, kU16, kI32, kU32, kI64, kU64, kF8E4M3, kF8E5M2, kF16, kBF16, kF32, kF64 };
 
 const char* DTypeName(DType dtype);  // as in the file: "F32", "BF16", "F8_E4M3", …
+std::optional<DType> DTypeOfName(std::string_view name);
 int64_t DTypeBytes(DType dtype);
 
 // A read-only mapping of a whole file, kept alive by whoever holds it.

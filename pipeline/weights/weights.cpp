@@ -4,11 +4,12 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <set>
 
 #include "attention/base/error.h"
-#include "pipeline/weights/config.h"
+#include "pipeline/weights/shard_index.h"
 
 namespace pipeline {
 namespace {
@@ -87,37 +88,22 @@ std::string OtherFormats(const std::string& folder) {
              : StrCat("; there is ", found, " (save the model with safe_serialization and without a variant)");
 }
 
-std::vector<std::string> ShardNames(const nlohmann::json& index, const std::string& path) {
-  Check(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(), ErrorCode::kInvalidInput,
-        path, ": has no weight_map object");
-  std::set<std::string> shards;
-  for (const auto& [tensor, file] : index["weight_map"].items()) {
-    Check(file.is_string(), ErrorCode::kInvalidInput, path, ": weight_map '", tensor, "' is no file name");
-    const std::string name = file.get<std::string>();
-    const bool plain = !name.empty() && name.find('/') == std::string::npos && name != "." && name != ".." &&
-                       name.find('\0') == std::string::npos;
-    Check(plain, ErrorCode::kInvalidInput, path, ": weight_map '", tensor, "' points to ", file.dump(),
-          ", expected a file beside the index");
-    shards.insert(name);
-  }
-  return {shards.begin(), shards.end()};
-}
-
 }  // namespace
 
 WeightFiles WeightFiles::Open(const std::string& folder, const std::string& stem) {
   WeightFiles out;
   const std::string single = folder + "/" + stem + ".safetensors", index_path = single + ".index.json";
-  nlohmann::json index;
+  ShardIndex index;
   if (fs::exists(single)) {
     out.files_.push_back(SafetensorsFile::Open(single));
   } else {
     Check(fs::is_directory(folder), ErrorCode::kInvalidInput, folder, ": is no folder; the model folder is incomplete");
     Check(fs::exists(index_path), ErrorCode::kInvalidInput, folder, ": has no ", stem, ".safetensors and no ", stem,
           ".safetensors.index.json", OtherFormats(folder));
-    index = ReadJsonFile(index_path);
+    index = ReadShardIndex(index_path);
     std::vector<std::string> absent;
-    const std::vector<std::string> shards = ShardNames(index, index_path);
+    std::set<std::string> shards;
+    for (const auto& [tensor, shard] : index) shards.insert(shard);
     for (const std::string& name : shards)
       if (!fs::exists(folder + "/" + name)) absent.push_back(name);
     Check(absent.empty(), ErrorCode::kInvalidInput, index_path, ": names shards that are not there: ", Listed(absent),
@@ -131,14 +117,10 @@ WeightFiles WeightFiles::Open(const std::string& folder, const std::string& stem
             "' is in two files: ", added ? "" : at->second.file->path(), " and ", file->path());
     }
   }
-  if (!index.is_null()) {
-    for (const auto& [name, file] : index["weight_map"].items()) {
-      auto found = out.tensors_.find(name);
-      const std::string expected = folder + "/" + file.get<std::string>();
-      Check(found != out.tensors_.end() && found->second.file->path() == expected, ErrorCode::kInvalidInput, index_path,
-            ": tensor '", name, "' is not in ", file.get<std::string>(),
-            " as the index says; the shards are not of one model");
-    }
+  for (const auto& [name, shard] : index) {
+    auto found = out.tensors_.find(name);
+    Check(found != out.tensors_.end() && found->second.file->path() == folder + "/" + shard, ErrorCode::kInvalidInput,
+          index_path, ": tensor '", name, "' is not in ", shard, " as the index says; the shards are not of one model");
   }
   return out;
 }
@@ -165,14 +147,15 @@ at::Tensor WeightLoader::Get(const std::string& name, std::vector<int64_t> shape
 at::Tensor WeightLoader::GetAny(const std::vector<std::string>& names, std::vector<int64_t> shape) {
   specs_.push_back({names[0], shape});
   for (size_t i = 1; i < names.size(); ++i) aliases_[names[i]] = names[0];
-  if (!files_) return {};
+  if (!files_ && !make_) return {};
   if (on_tensor_) on_tensor_();
+  const at::ScalarType dtype = keep_float32_ && keep_float32_(names[0]) ? at::kFloat : dtype_;
+  if (make_) return make_(names[0], shape).to(device_, dtype);
   for (const std::string& name : names) {
     auto found = files_->tensors().find(name);
     if (found == files_->tensors().end()) continue;
     Check(found->second.entry->shape == shape, ErrorCode::kInvalidInput, found->second.file->path(), ": tensor '", name,
           "' has shape ", ShapeText(found->second.entry->shape), ", expected ", ShapeText(shape));
-    const at::ScalarType dtype = keep_float32_ && keep_float32_(names[0]) ? at::kFloat : dtype_;
     return files_->View(name).to(device_, dtype);
   }
   Fail(ErrorCode::kInvalidInput, files_->files().front()->path(), ": has no tensor '", names[0], "'");

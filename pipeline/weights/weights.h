@@ -55,6 +55,10 @@ class WeightLoader {
   WeightLoader(const WeightFiles* files, at::ScalarType dtype, at::Device device, KeepFloat32 keep_float32,
                std::function<void()> on_tensor = nullptr)
       : files_(files), dtype_(dtype), device_(device), keep_float32_(keep_float32), on_tensor_(std::move(on_tensor)) {}
+  // Without files: `make` gives a tensor of that shape, of any dtype and on any device.
+  using Make = std::function<at::Tensor(const std::string& name, at::IntArrayRef shape)>;
+  WeightLoader(Make make, at::ScalarType dtype, at::Device device, KeepFloat32 keep_float32)
+      : dtype_(dtype), device_(device), keep_float32_(keep_float32), make_(std::move(make)) {}
 
   // Throws Error{kInvalidInput} when the files have no such tensor, or with another shape.
   at::Tensor Get(const std::string& name, std::vector<int64_t> shape);
@@ -70,6 +74,7 @@ class WeightLoader {
   at::Device device_ = at::kCPU;
   KeepFloat32 keep_float32_ = nullptr;
   std::function<void()> on_tensor_;
+  Make make_;
   std::vector<TensorSpec> specs_;
   std::map<std::string, std::string> aliases_;
 };

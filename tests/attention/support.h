@@ -144,8 +144,9 @@ std::string Difference(const Problem& problem, const Result& got, const Result& 
 reference::Arithmetic ArithmeticOf(const std::string& kernel);
 std::vector<std::string> RunnableKernels();  // those of this build that this CPU, as far as it shows itself, can run
 
-// Where `got` differs from the reference with the same rounding more than it may; empty: nowhere. Near-ties of the block
-// map and of λ votes may be either. `exact_loss`: of what float32 may lose in a score, how much o may in sparge_exact.
+// Where `got` differs from the reference with the same rounding more than it may; empty: nowhere. Near-ties of the
+// block map and of λ votes may be either. `exact_loss`: of what float32 may lose in a score, how much o may in
+// sparge_exact.
 std::string CompareWithReference(const Problem& problem, const Result& got, const reference::Arithmetic& arithmetic,
                                  double exact_loss = 1);
 // The same of a CPU kernel's result.

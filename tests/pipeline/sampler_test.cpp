@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "attention/base/error.h"
+#include "pipeline/weights/config.h"
 #include "tests/support/golden.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tensors.h"

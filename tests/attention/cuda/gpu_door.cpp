@@ -8,9 +8,12 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -52,6 +55,75 @@ double RelativeL1(const at::Tensor& a, const at::Tensor& b) {
   return ((a.cpu().to(at::kDouble) - wide).abs().sum() / wide.abs().sum()).item<double>();
 }
 
+at::Tensor OnDevice(at::IntArrayRef shape) {
+  return at::randn(shape, at::TensorOptions().device(at::kCUDA).dtype(at::kBFloat16));
+}
+
+at::Tensor Sparge(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  attention::AttentionOptions options;
+  options.mode = "sparge";
+  attention::AttentionContext ctx;
+  ctx.options = &options;
+  return attention::Attend(q, k, v, ctx);
+}
+
+// Calls on four streams side by side, each behind work of its own stream that makes its q: what each gives alone.
+bool CheckStreams() {
+  struct Lane {
+    c10::cuda::CUDAStream stream;
+    at::Tensor q, k, v, alone, late_q, o;
+  };
+  std::vector<Lane> lanes;
+  for (int64_t n = 0; n < 4; ++n) {
+    const int64_t length = 3000 + 1111 * n, width = n % 2 == 0 ? 128 : 64;
+    const auto draw = [&] { return OnDevice({1, 12, length, width}); };
+    Lane lane{c10::cuda::getStreamFromPool(), draw(), draw(), draw(), {}, {}, {}};
+    lane.alone = Sparge(lane.q, lane.k, lane.v);
+    lanes.push_back(std::move(lane));
+  }
+  const at::Tensor busy = OnDevice({4096, 4096});
+  cudaDeviceSynchronize();
+  bool same = true;
+  for (int round = 0; round < 5; ++round) {
+    for (Lane& lane : lanes) lane.late_q = at::zeros_like(lane.q);
+    cudaDeviceSynchronize();
+    for (Lane& lane : lanes) {
+      const c10::cuda::CUDAStreamGuard current(lane.stream);
+      for (int n = 0; n < 10; ++n) at::mm(busy, busy);
+      lane.late_q.copy_(lane.q);
+      lane.o = Sparge(lane.late_q, lane.k, lane.v);
+    }
+    cudaDeviceSynchronize();
+    for (const Lane& lane : lanes) same = same && at::equal(lane.o, lane.alone);
+  }
+  std::printf("%s four streams side by side, five times: %s\n", same ? "ok  " : "FAIL",
+              same ? "the same bits as alone" : "other bits than alone");
+  return same;
+}
+
+// Tokens so far apart that their offsets in elements need 64 bits.
+bool CheckFarOffsets() {
+  constexpr int64_t kTokens = 192, kWidth = 64, kStride = int64_t{1} << 25;
+  size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  constexpr size_t kBytes = size_t{kTokens} * kStride * 2;
+  if (free < kBytes + (size_t{2} << 30)) {
+    std::printf("not run: offsets past 2^32: %zu GB of memory are free, %zu are needed\n", free >> 30, kBytes >> 30);
+    return true;
+  }
+  const at::Tensor memory = at::empty({kTokens * kStride}, at::TensorOptions().device(at::kCUDA).dtype(at::kBFloat16));
+  at::Tensor near[3], far[3];
+  for (int n = 0; n < 3; ++n) {
+    near[n] = OnDevice({1, 1, kTokens, kWidth});
+    far[n] = memory.as_strided({1, 1, kTokens, kWidth}, {kStride, kStride, kStride, 1}, n * kWidth);
+    far[n].copy_(near[n]);
+  }
+  const bool same = at::equal(Sparge(far[0], far[1], far[2]), Sparge(near[0], near[1], near[2]));
+  std::printf("%s offsets up to 2^%.1f elements: %s\n", same ? "ok  " : "FAIL",
+              std::log2(static_cast<double>(kTokens * kStride)), same ? "the same bits" : "other bits");
+  return same;
+}
+
 int Check() {
   struct Case {
     int64_t batch, heads, key_heads, queries, keys, width;
@@ -90,6 +162,7 @@ int Check() {
       }
     }
   }
+  failed += !CheckStreams() + !CheckFarOffsets();
   std::printf("%d failed\n", failed);
   return failed > 0;
 }
@@ -142,10 +215,6 @@ double SDPA(Peer peer, const at::Tensor& q, const at::Tensor& k, const at::Tenso
   context.setSDPUseMemEfficient(true);
   context.setSDPUseMath(true);
   return ms;
-}
-
-at::Tensor OnDevice(at::IntArrayRef shape) {
-  return at::randn(shape, at::TensorOptions().device(at::kCUDA).dtype(at::kBFloat16));
 }
 
 int Anchors() {
