@@ -13,6 +13,7 @@
 #include "app/job/files.h"
 #include "app/job/kept_latents.h"
 #include "app/job/model.h"
+#include "app/job/reencode.h"
 #include "app/job/run.h"
 #include "app/seen/attention_text.h"
 #include "app/seen/attention_view.h"
@@ -34,6 +35,7 @@ using base::ErrorCode;
 constexpr CommandFlag kFlags[] = {
     {"--from-latents", "FILE",
      "decode and encode again what an earlier render kept, instead of rendering; a checkpoint: render the rest"},
+    {"--from-clip", "FILE", "encode a clip again with other settings, instead of rendering; no model is needed"},
     {"--progress", "STYLE", "how to show progress", "auto bar plain json off"},
     {"--heatmap", "FILE.png", "picture of what attention skipped: step by layer, and layer by head of one step"},
     {"--heatmap-step", "N", "which step that is (the last)"},
@@ -248,14 +250,57 @@ std::string Remaining(const Job& job) {
 
 }  // namespace
 
+namespace {
+
+// `--from-clip`: null where the flags do not say so.
+std::optional<Reencoding> PrepareFromClip(const std::vector<std::string>& args) {
+  ErrorList errors;
+  const ParsedFlags flags = ParseFlags(args, kFlags, true, errors);
+  const std::string* clip = FlagText(flags, "--from-clip");
+  if (flags.help || clip == nullptr) return std::nullopt;
+  for (const std::string& argument : flags.positionals) errors.Add("unexpected argument " + Quoted(argument));
+  for (const auto& [flag, text] : flags.flags) {
+    if (flag == "--from-clip" || flag == "--progress") continue;
+    errors.Add(flag + " has no effect on a clip that is already made, as with --from-clip");
+  }
+  errors.ThrowIfAny();
+  JobSource source;
+  source.names.name = std::filesystem::path(pipeline::OutputStem(*clip)).filename().string();
+  source.layers = {flags.settings};
+  return PrepareReencoding(*clip, source);
+}
+
+int RunFromClip(const Reencoding& what, const std::vector<std::string>& args) {
+  ErrorList none;
+  const ParsedFlags flags = ParseFlags(args, kFlags, true, none);
+  const Job& job = what.job;
+  std::optional<LogFile> log;
+  if (job.settings.IsSet("log")) log.emplace(job.settings.Text("log"));
+  const std::string* style = FlagText(flags, "--progress");
+  ConsoleObserver observer(ProgressStyleOf(style == nullptr ? "auto" : *style), log ? &*log : nullptr);
+  const CancelOnSignal cancel(observer);
+  try {
+    Reencode(what, observer);
+    return kExitDone;
+  } catch (...) {
+    const Failure failure = CurrentFailure();
+    observer.Failed(CauseName(failure.code), failure.message);
+    throw base::Error(failure.code, failure.message);
+  }
+}
+
+}  // namespace
+
 int RunGenerate(const std::vector<std::string>& args) {
+  if (const std::optional<Reencoding> again = PrepareFromClip(args)) return RunFromClip(*again, args);
   const Prepared prepared = Prepare(args);
   if (prepared.flags.help) {
     std::fputs(
-        CommandHelp("sparge generate [--setting value …] --out FILE [--out FILE …] [--from-latents FILE]",
-                    "Renders one clip or image. Kinds of --out, by extension: .mp4 .mkv .mov .webm .gif, .png "
-                    "(NAME_%04d.png or a\nfolder DIR/ for the frames of a clip), .safetensors (latents and frames).",
-                    kFlags, true)
+        CommandHelp(
+            "sparge generate [--setting value …] --out FILE [--out FILE …] [--from-latents FILE | --from-clip FILE]",
+            "Renders one clip or image. Kinds of --out, by extension: .mp4 .mkv .mov .webm .gif, .png "
+            "(NAME_%04d.png or a\nfolder DIR/ for the frames of a clip), .safetensors (latents and frames).",
+            kFlags, true)
             .c_str(),
         stdout);
     return kExitDone;

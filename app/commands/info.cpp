@@ -86,6 +86,9 @@ void AddJob(json& info, const json& record, const std::string& path) {
   if (record.is_object() && !SameHash(record, sidecar)) sidecar = nullptr;
   info["record"] = record.is_object() ? record : sidecar;
   info["sidecar"] = sidecar.is_object() ? json(sidecar_path) : json(nullptr);
+  for (const json& known : {record, sidecar}) {  // the sidecar says more
+    if (known.is_object() && known.contains("from") && known["from"].is_object()) info["from"] = known["from"];
+  }
   if (!sidecar.is_object()) return;
   for (const char* key : {"program", "timings_s", "peak_memory_bytes", "attention", "audit"}) {
     if (sidecar.contains(key)) info["statistics"][key] = sidecar[key];

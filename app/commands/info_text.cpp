@@ -219,6 +219,10 @@ std::string MediaText(const json& info) {
   rows.push_back({"bytes", ByteSize(info["bytes"].get<int64_t>())});
   if (info.contains("comment")) rows.push_back({"comment", Field(info, "comment")});
   if (info["sidecar"].is_string()) rows.push_back({"sidecar", Field(info, "sidecar")});
+  if (info.contains("from")) {
+    const json& from = info["from"];
+    rows.push_back({"from", "the " + Field(from, "kind") + " " + Field(from, "name") + ", encoded, not rendered"});
+  }
   return text + Table(rows, {}) + JobText(info);
 }
 

@@ -59,6 +59,7 @@ Provenance ReadProvenance(const std::string& path, const std::string& comment) {
   if (known.is_object()) {
     provenance.job = known["job"];
     provenance.hash = HashOf(known);
+    if (known.contains("model") && known["model"].is_object()) provenance.model = known["model"];
   }
   provenance.sidecar = std::move(sidecar);
   return provenance;

@@ -10,6 +10,7 @@ namespace app {
 // job. All of it comes from files and may be anything; `job` is an object of settings or null.
 struct Provenance {
   nlohmann::json job;      // {"attention.mode": "sparge", …}
+  nlohmann::json model;    // {"class", "name", "hash"} of what rendered it; null where it is unknown
   nlohmann::json sidecar;  // the whole of it; null where there is none
   std::string hash;        // of the job; empty where there is none
 

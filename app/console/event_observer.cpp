@@ -24,6 +24,16 @@ void EventObserver::set_result(json result) {
   result_ = std::move(result);
 }
 
+void EventObserver::set_device_memory(std::function<json()> look) {
+  const std::lock_guard lock(mutex_);
+  device_memory_ = std::move(look);
+}
+
+void EventObserver::AddDeviceMemory(json& event) const {
+  json memory = device_memory_ ? device_memory_() : json();
+  if (!memory.is_null()) event["device_memory"] = std::move(memory);
+}
+
 void EventObserver::SendLocked(json event) {
   event["id"] = id_;
   sink_(event);
@@ -57,6 +67,7 @@ void EventObserver::Done(const Job& job, double seconds) {
   in_stage_ = false;
   json event = {{"event", "done"}, {"seconds", seconds}, {"hash", job.hash}, {"sidecar", job.files.sidecar}};
   event.update(result_);
+  AddDeviceMemory(event);
   SendLocked(std::move(event));
 }
 
@@ -120,6 +131,7 @@ void EventObserver::Update(pipeline::Stage stage, int64_t done, int64_t total) {
     event["eta_s"] = each * static_cast<double>(total - done);
   }
   if (denoises && stats_ != nullptr) event["sparsity"] = stats_->sparsity();
+  AddDeviceMemory(event);
   SendLocked(std::move(event));
   if (!denoises || stats_ == nullptr) return;
   if (begins) {  // where the steps begin: what was before is of none

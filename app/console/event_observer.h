@@ -21,6 +21,9 @@ class EventObserver : public JobObserver {
   void set_id(nlohmann::json id) { id_ = std::move(id); }
   // What `done` says besides.
   void set_result(nlohmann::json result);
+  // What `device_memory` is in `progress` and `done` events: {"used_bytes", "total_bytes"}; null leaves it out. Called
+  // from both threads.
+  void set_device_memory(std::function<nlohmann::json()> look);
   // From when they are known: `stats` events, and sparsity in `progress`. Null ends it.
   void set_stats(const attention::StatsRecorder* stats, const pipeline::StageSeconds* seconds);
   void set_step_extra(std::function<nlohmann::json(int64_t step)> extra) override;  // for `stats`
@@ -38,11 +41,13 @@ class EventObserver : public JobObserver {
   using Clock = std::chrono::steady_clock;
   void SendLocked(nlohmann::json event);
   void SendStats(int64_t step);
+  void AddDeviceMemory(nlohmann::json& event) const;
 
   std::mutex mutex_;
   nlohmann::json id_;
   Sink sink_;
   nlohmann::json result_ = nlohmann::json::object();
+  std::function<nlohmann::json()> device_memory_;
   const attention::StatsRecorder* stats_ = nullptr;
   const pipeline::StageSeconds* seconds_ = nullptr;
   std::function<nlohmann::json(int64_t)> step_extra_;

@@ -40,7 +40,8 @@ class Planner {
     if (!files_.outputs.empty()) {
       const std::string stem = pipeline::OutputStem(files_.outputs[0]);
       if (job_.settings.On("sidecar")) Sidecar(stem + ".json");
-      if (job_.from_latents.empty() || job_.goes_on) Latents(stem + ".latents.safetensors");
+      const bool renders = job_.from_clip.empty() && (job_.from_latents.empty() || job_.goes_on);
+      if (renders) Latents(stem + ".latents.safetensors");
     }
     if (job_.settings.IsSet("log")) errors_.Try([&] { base::CheckOutputPath(job_.settings.Text("log")); });
     errors_.ThrowIfAny();
@@ -114,6 +115,10 @@ class Planner {
     const bool own = job_.goes_on && path == files_.checkpoint;  // goes on in the same file
     if (!job_.from_latents.empty() && it->first == Identity(job_.from_latents) && !own) {
       errors_.Add(path + " would replace the file that the latents are read from");
+      return false;
+    }
+    if (!job_.from_clip.empty() && it->first == Identity(job_.from_clip)) {
+      errors_.Add(path + " would replace the clip that is read: choose another name");
       return false;
     }
     return free;

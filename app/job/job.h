@@ -32,6 +32,7 @@ struct Job {
   JobFiles files;
   std::string from_latents;  // file to start from; empty: from noise
   bool goes_on = false;      // that file is a checkpoint
+  std::string from_clip;     // file whose frames are encoded again (app/job/reencode.h); empty: they are rendered
   pipeline::AttentionSettings attention;
   std::vector<std::string> notices;
 };

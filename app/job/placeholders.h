@@ -18,8 +18,8 @@ struct JobNames {
 };
 
 // Fills `{name} {variant} {model} {seed} {index} {hash8}` and any setting into an output path; `{{` and `}}` are
-// braces. Characters of a value that do not belong into a file name become `_`. Throws base::Error{kInvalidInput} for
-// an unknown placeholder or a brace without its partner.
+// braces, as is a `}` that closes nothing. Characters of a value that do not belong into a file name become `_`. Throws
+// base::Error{kInvalidInput} for an unknown placeholder or a `{` without its `}`.
 std::string FillPlaceholders(const std::string& pattern, const JobNames& names, const EffectiveSettings& settings,
                              const std::string& hash);
 
@@ -29,8 +29,7 @@ std::string FillPlaceholders(const std::string& pattern, const JobNames& names, 
                              const std::string& hash);
 
 // The part of a file name that a value becomes: letters and digits of any script, '.', '_' and '-' stay, the rest
-// becomes
-// '_', as does a leading '.'; cut to 80 bytes.
+// becomes '_', as does a leading '.'; cut to 80 bytes.
 std::string FileNamePart(const std::string& value);
 
 }  // namespace app

@@ -287,6 +287,7 @@ class Render {
 
   void TakeWhole(const KeptLatents& kept, bool found) {
     if (found) observer_.Notice("the latents of this job are there already: " + kept.path);
+    out_.latents_hash = kept.hash;
     out_.latents = kept.latents;
     if (kept.record) out_.record = *kept.record;
   }

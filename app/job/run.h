@@ -75,7 +75,8 @@ struct Rendered {
   pipeline::HostTensor latents, frames;
   DenoisingRecord record;  // with the times of decoding
   std::string device, dtype;
-  nlohmann::json audit;  // null: none
+  nlohmann::json audit;      // null: none
+  std::string latents_hash;  // of the job that made the latents that it started from; "" where it did not or is unknown
   double seconds = 0;    // that it took so far, with what earlier parts of it took
   int64_t peak_memory_bytes = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 #include "app/job/attention_door.h"
@@ -120,6 +121,14 @@ json MakeSidecar(const Rendered& rendered, const RunTimes& times) {
                                          stages.encode_prompt + stages.denoise + stages.decode);
   sidecar["audit"] = rendered.audit;
   sidecar["metrics"] = nullptr;
+  const std::string& latents = rendered.job.from_latents;
+  if (!latents.empty() && !rendered.job.goes_on) {
+    const std::string& hash = rendered.latents_hash;
+    sidecar["from"] = {{"kind", "latents"},
+                       {"name", std::filesystem::path(latents).filename().string()},
+                       {"path", latents},
+                       {"hash", hash.empty() ? json() : json(hash)}};
+  }
   return sidecar;
 }
 

@@ -43,13 +43,15 @@ bool IsTexts(const json& list) {
 
 void ReadRender(const json& command, RenderCommand& render, ErrorList& errors) {
   CheckKeys(command,
-            {"id", "cmd", "settings", "name", "variant", "index", "from_latents", "hash", "outputs", "write", "replace",
+            {"id", "cmd", "settings", "name", "variant", "index", "from_latents", "from_clip", "hash", "outputs", "write", "replace",
              "fresh", "preview", "maps", "prompts_ahead"},
             errors);
   Read(command, "name", &json::is_string, "text", render.name, errors);
   Read(command, "variant", &json::is_string, "text", render.variant, errors);
   Read(command, "index", &json::is_number_integer, "a whole number", render.index, errors);
   Read(command, "from_latents", &json::is_string, "a file", render.from_latents, errors);
+  Read(command, "from_clip", &json::is_string, "a file", render.from_clip, errors);
+  if (!render.from_clip.empty() && !render.from_latents.empty()) errors.Add("from_clip and from_latents: one of them");
   Read(command, "hash", &json::is_string, "text", render.hash, errors);
   Read(command, "replace", &json::is_boolean, "true or false", render.replace, errors);
   Read(command, "fresh", &json::is_boolean, "true or false", render.fresh, errors);
@@ -72,7 +74,7 @@ void ReadRender(const json& command, RenderCommand& render, ErrorList& errors) {
     render.prompts_ahead.emplace_back(ahead[0].get<std::string>(), ahead[1].get<int64_t>());
   }
   if (!command.contains("settings")) {
-    if (render.from_latents.empty()) errors.Add("no settings: a render command has {\"settings\": {\"model\": …, …}}");
+    if (render.from_latents.empty() && render.from_clip.empty()) errors.Add("no settings: a render command has {\"settings\": {\"model\": …, …}}");
     return;
   }
   std::vector<std::string> unknown;

@@ -17,6 +17,7 @@ struct RenderCommand {
   std::string name = "clip", variant = "main";
   int64_t index = 0;
   std::string from_latents;          // empty: from noise
+  std::string from_clip;             // encode this clip again, render nothing; empty: no
   std::string hash;                  // that the job must have; empty: any
   std::vector<std::string> outputs;  // absolute, in place of those that settings.out says; empty: as it says
   std::vector<std::string> write;    // which of them to write; empty: all

@@ -19,10 +19,12 @@
 #include "app/console/event_observer.h"
 #include "app/console/signals.h"
 #include "app/job/model.h"
+#include "app/job/reencode.h"
 #include "app/settings/text.h"
 #include "app/worker/live_control.h"
 #include "app/worker/models.h"
 #include "app/worker/protocol.h"
+#include "pipeline/device_memory.h"
 
 namespace app {
 namespace {
@@ -306,6 +308,10 @@ class Server {
     const CancelOnSignal on_signal(progress);
     try {
       progress.ThrowIfCancelled();
+      if (!task->command.from_clip.empty()) {
+        EncodeAgain(*task);
+        return false;
+      }
       std::optional<KeptLatents> kept;
       const Job job = Prepare(task->command, kept);
       pipeline::Pipeline& pipeline = models_.Open(job);
@@ -314,6 +320,10 @@ class Server {
       pipeline.WillNeed(std::move(ahead));
       task->live.set_last_step(job.settings.Int("steps") - 1);
       task->events.set_stats(&pipeline.attention_stats(), &pipeline.seconds());
+      task->events.set_device_memory([device = pipeline.device_name()]() -> json {
+        const auto memory = pipeline::LookAtDevice(device);
+        return memory ? json{{"used_bytes", memory->used_bytes}, {"total_bytes", memory->total_bytes}} : json();
+      });
       RunOptions options;
       options.live = &task->live;
       options.fresh = task->command.fresh;
@@ -329,6 +339,19 @@ class Server {
       if (failure.code == ErrorCode::kOutOfMemory || failure.code == ErrorCode::kDevice) models_.Close();
       return false;
     }
+  }
+
+  void EncodeAgain(Task& task) {
+    const RenderCommand& command = task.command;
+    JobSource source;
+    source.names = {command.name, command.variant, "", command.index};
+    source.layers = {command.settings};
+    source.existing_is_error = !command.replace;
+    source.outputs = command.outputs;
+    ForgetPeakMemory();
+    const Reencoding what = PrepareReencoding(command.from_clip, source);
+    task.events.set_result({{"device", "cpu"}, {"peak_memory_bytes", PeakMemoryBytes()}});
+    Reencode(what, task.events);
   }
 
   // Nobody sees into the job from now on.

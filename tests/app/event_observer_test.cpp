@@ -43,6 +43,19 @@ TEST_F(EventObserverTest, StatsAreOfTheStep) {
   EXPECT_EQ(stats[3]["kernels"], sidecar["attention"]["kernels"]);
 }
 
+TEST(DeviceMemory, StandsWhereThereIsADevice) {
+  std::vector<json> events;
+  EventObserver observer(1, [&](const json& event) { events.push_back(event); });
+  json memory;
+  observer.set_device_memory([&] { return memory; });
+  observer.Update(pipeline::Stage::kDenoise, 0, 3);
+  memory = {{"used_bytes", 3}, {"total_bytes", 8}};
+  observer.Update(pipeline::Stage::kDenoise, 1, 3);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_FALSE(events[0].contains("device_memory")) << "on the CPU";
+  EXPECT_EQ(events[1]["device_memory"], memory);
+}
+
 TEST(PreviewBudgetTest, StaysBelowItsShare) {
   PreviewBudget budget(0.02);
   EXPECT_TRUE(budget.Allows(0.001)) << "what the first costs is not known";

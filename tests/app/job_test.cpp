@@ -163,6 +163,7 @@ TEST_F(JobTest, Placeholders) {
   EXPECT_EQ(fill("{guidance}_{flow_shift}_{attention.mode}"), "5_none_sparge");
   EXPECT_EQ(fill("{prompt}"), "a_b_é_ß_木__x_");
   EXPECT_EQ(fill("{{a}}_%04d"), "{a}_%04d");
+  EXPECT_EQ(fill("a}b"), "a}b");
   EXPECT_EQ(fill("{hash8}"), job.hash.substr(0, 8));
   EXPECT_EQ(FileNamePart(".hidden"), "_hidden");
   EXPECT_EQ(FileNamePart(std::string(79, 'x') + "é"), std::string(79, 'x'));
