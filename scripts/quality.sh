@@ -5,7 +5,7 @@
 # It goes on where it was stopped: clips of the same model and flags are not rendered again.
 # Status 1: a bar is missed. Environment: SPARGE_PROGRAM, another build of the program; SPARGE_QUALITY_PAIRS, other pairs
 # (tests/quality/swaps.json: green and blue, one the object's colour and one the floor's; tests/quality/stills.json: two objects,
-# or a camera that moves, which the shipped weights do not know).
+# or a camera that moves).
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
