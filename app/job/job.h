@@ -42,9 +42,9 @@ struct JobSource {
   JobNames names;
   std::vector<Layer> layers;  // over what the program, the family and the model say
   std::string from_latents;
-  bool goes_on = false;           // from_latents is a checkpoint: the rest is rendered
-  bool existing_is_error = true;  // files that exist already, without `overwrite`; false: the caller's business
-  std::string model_hash;         // ModelHash(model), where the caller knows it; else it is computed
+  bool goes_on = false;              // from_latents is a checkpoint: the rest is rendered
+  bool existing_is_error = true;     // files that exist already, without `overwrite`; false: the caller's business
+  std::string model_hash;            // ModelHash(model), where the caller knows it; else it is computed
   std::vector<std::string> outputs;  // absolute, in place of those that `out` says; empty: as it says
 };
 

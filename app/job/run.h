@@ -77,7 +77,7 @@ struct Rendered {
   std::string device, dtype;
   nlohmann::json audit;      // null: none
   std::string latents_hash;  // of the job that made the latents that it started from; "" where it did not or is unknown
-  double seconds = 0;    // that it took so far, with what earlier parts of it took
+  double seconds = 0;        // that it took so far, with what earlier parts of it took
   int64_t peak_memory_bytes = 0;
 };
 

@@ -43,8 +43,8 @@ bool IsTexts(const json& list) {
 
 void ReadRender(const json& command, RenderCommand& render, ErrorList& errors) {
   CheckKeys(command,
-            {"id", "cmd", "settings", "name", "variant", "index", "from_latents", "from_clip", "hash", "outputs", "write", "replace",
-             "fresh", "preview", "maps", "prompts_ahead"},
+            {"id", "cmd", "settings", "name", "variant", "index", "from_latents", "from_clip", "hash", "outputs",
+             "write", "replace", "fresh", "preview", "maps", "prompts_ahead"},
             errors);
   Read(command, "name", &json::is_string, "text", render.name, errors);
   Read(command, "variant", &json::is_string, "text", render.variant, errors);
@@ -74,7 +74,9 @@ void ReadRender(const json& command, RenderCommand& render, ErrorList& errors) {
     render.prompts_ahead.emplace_back(ahead[0].get<std::string>(), ahead[1].get<int64_t>());
   }
   if (!command.contains("settings")) {
-    if (render.from_latents.empty() && render.from_clip.empty()) errors.Add("no settings: a render command has {\"settings\": {\"model\": …, …}}");
+    if (render.from_latents.empty() && render.from_clip.empty()) {
+      errors.Add("no settings: a render command has {\"settings\": {\"model\": …, …}}");
+    }
     return;
   }
   std::vector<std::string> unknown;
