@@ -1,7 +1,7 @@
 # Everything starts here: set up (scripts/setup.sh) → configure and build (a CMake preset) → run.
 # A fresh Debian-like machine needs git, make and a C++ compiler; the rest is installed by the first command.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build build-cuda gui test-long test-asan quality bench clean
+.PHONY: help demo test check build build-cuda gui test-long test-asan test-tsan quality bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' Makefile | expand -t 20
@@ -32,11 +32,16 @@ build-cuda:  ## the CUDA kernels alone, for every GPU architecture
 gui: build  ## the window
 	@build/bin/sparge gui
 
-test-long:  ## every test, the long ones too, and all again under ASan and UBSan
+test-long:  ## every test, the long ones too, all again under ASan and UBSan, the window's threads under TSan
 	@scripts/setup.sh test-long
 	@scripts/build.sh release all
 	@scripts/test.sh release
+	@$(MAKE) --no-print-directory test-tsan
 	@$(MAKE) --no-print-directory test-asan
+
+test-tsan:  ## the window's session and threads under ThreadSanitizer
+	@scripts/setup.sh test-tsan
+	@scripts/tsan.sh
 
 test-asan:  ## the tests of `make test` under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/setup.sh test-asan

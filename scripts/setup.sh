@@ -22,7 +22,8 @@ goal_needs() {
     demo) echo "1|3|6|3|builds the program and renders three clips" ;;
     test) echo "1|4|8|3|builds everything and runs the tests" ;;
     check) echo "1|4|7|1|builds everything and runs the fast tests" ;;
-    test-long) echo "8|8|45|25|builds everything twice and runs every test, the training of the demo model and ASan and UBSan among them" ;;
+    test-long) echo "8|8|45|25|builds everything twice and runs every test, the training of the demo model, ASan, UBSan and TSan among them" ;;
+    test-tsan) echo "1|3|12|1|builds the window's libraries with TSan and runs their threads" ;;
     test-asan) echo "2|6|15|4|builds everything with ASan and UBSan and runs the tests" ;;
     quality) echo "1|3|60|60|renders 100 clips with the demo model and measures them" ;;
     bench) echo "1|3|6|2|builds the program and times it" ;;

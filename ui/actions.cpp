@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "ui/attention_actions.h"
 #include "ui/compare/actions.h"
 #include "ui/compare/stage.h"
+#include "ui/library/actions.h"
 #include "ui/panels/panels.h"
 
 namespace ui {
@@ -30,34 +32,6 @@ std::string HasShown(const Context& c) {
   return c.view.FindJob(c.view.shown_job) ? "" : "No clip of the queue is shown";
 }
 std::string CanPause(const Context& c) { return c.view.paused ? "" : c.view.why_not.pause; }
-std::string CanAudit(const Context& c) { return c.view.why_not.audit; }
-std::string HasGrid(const Context& c) { return c.view.sparsity.grid.empty() ? "No statistics are shown" : ""; }
-std::string HasCell(const Context& c) { return c.local.cell_step < 0 ? "No step and layer is chosen" : ""; }
-std::string HasMap(const Context& c) {
-  return c.view.sparsity.map && c.view.sparsity.map->cells && c.local.cell_head >= 0 ? "" : "No block map is shown";
-}
-std::string HasPaint(const Context& c) { return c.view.schedule.note; }
-
-void CycleMode(Context& c) {
-  const SettingRow* mode = c.view.Find("attention.mode");
-  if (!mode) return;
-  const std::string& now = mode->effective();
-  c.Do(SetSetting{"attention.mode", now == "dense" ? "dense8" : now == "dense8" ? "sparge" : "dense"});
-}
-
-// The cell of the map that is chosen moves; the first time it is the first one.
-void MoveCell(Context& c, int steps, int layers) {
-  const SkipGrid& grid = c.view.sparsity.grid;
-  const bool none = c.local.cell_step < 0;
-  const int step = none ? 0 : c.local.cell_step + steps, layer = none ? 0 : c.local.cell_layer + layers;
-  ChooseCell(c, std::clamp(step, 0, grid.num_steps - 1), std::clamp(layer, 0, grid.num_layers - 1));
-}
-
-void MoveHead(Context& c, int heads) {
-  const int count = c.view.sparsity.grid.num_heads;
-  if (count > 0) ChooseHead(c, c.local.cell_head < 0 ? 0 : (c.local.cell_head + heads + count) % count);
-}
-
 void NextJob(Context& c) {
   const auto& jobs = c.view.jobs;
   if (jobs.empty()) return;
@@ -66,9 +40,44 @@ void NextJob(Context& c) {
   c.Do(ShowJob{jobs[at].id});
 }
 
+size_t PlaceOfShown(const Context& c) {
+  const auto& jobs = c.view.jobs;
+  return static_cast<size_t>(
+      std::find_if(jobs.begin(), jobs.end(), [&](const JobRow& job) { return job.id == c.view.shown_job; }) -
+      jobs.begin());
+}
+
+std::string CanMove(const Context& c, int by) {
+  const size_t at = PlaceOfShown(c);
+  if (at == c.view.jobs.size()) return HasShown(c);
+  if (c.view.jobs[at].state != JobState::kWaiting) return "It does not wait any more";
+  if (by < 0 && at == 0) return "It is the first";
+  return by > 0 && at + 1 == c.view.jobs.size() ? "It is the last" : "";
+}
+
+void MoveShown(Context& c, int by) {
+  const size_t at = PlaceOfShown(c);
+  c.Do(MoveJob{c.view.shown_job, by < 0 ? at - 1 : at + 1});
+}
+
+std::string CanRetry(const Context& c) {
+  const JobRow* job = c.view.FindJob(c.view.shown_job);
+  if (!job) return HasShown(c);
+  return job->state == JobState::kFailed || job->state == JobState::kCancelled ? "" : "It has not failed";
+}
+
 void ChangeSpeed(Context& c, double factor) { c.state.speed = std::clamp(c.state.speed * factor, 0.25, 4.0); }
 
 void Zoom(Context& c, float factor) { c.state.scale = std::clamp(c.state.scale * factor, 0.5f, 3.0f); }
+
+void NextPanel(Context& c, int by) {
+  const auto& panels = c.local.panels;
+  if (panels.empty()) return;
+  const auto at = std::find(panels.begin(), panels.end(), c.local.panel);
+  const auto count = static_cast<int>(panels.size());
+  const int now = at == panels.end() ? (by > 0 ? -1 : 0) : static_cast<int>(at - panels.begin());
+  c.local.panel = c.local.focus_panel = panels[static_cast<size_t>((now + by + count) % count)];
+}
 
 void OpenPathEntry(Context& c, bool saves) {
   c.local.path_open = c.local.focus_path = true;
@@ -101,112 +110,6 @@ constexpr Action kActions[] = {
      [](Context& c) {
        c.Do(SetSeeds{!c.view.shuffle_seed, c.view.num_seeds});
      }},
-
-    {"mode", "Next mode: dense, 8-bit, sparge", "Attention", {'T'}, false, Always, CycleMode},
-    {"mode_dense",
-     "Mode dense",
-     "Attention",
-     {},
-     false,
-     Always,
-     [](Context& c) {
-       c.Do(SetSetting{"attention.mode", "dense"});
-     }},
-    {"mode_dense8",
-     "Mode dense in 8 bits",
-     "Attention",
-     {},
-     false,
-     Always,
-     [](Context& c) {
-       c.Do(SetSetting{"attention.mode", "dense8"});
-     }},
-    {"mode_sparge",
-     "Mode sparge",
-     "Attention",
-     {},
-     false,
-     Always,
-     [](Context& c) {
-       c.Do(SetSetting{"attention.mode", "sparge"});
-     }},
-    {"live",
-     "Changes hold for the clip that renders, or not",
-     "Attention",
-     {},
-     false,
-     Always,
-     [](Context& c) { c.Do(SetLive{!c.view.live}); }},
-    {"painter",
-     "Schedule painter",
-     "Attention",
-     {},
-     false,
-     Always,
-     [](Context& c) { c.state.painter_open = !c.state.painter_open; }},
-    {"clear_schedule",
-     "Take all paint off the schedule",
-     "Attention",
-     {},
-     false,
-     HasPaint,
-     [](Context& c) { c.Do(ClearSchedule{}); }},
-
-    {"audit",
-     "Audit the next step: what skipping and 8 bits cost",
-     "Attention",
-     {},
-     false,
-     CanAudit,
-     [](Context& c) {
-       c.state.heat_view = HeatView::kError;
-       c.Do(AuditStep{});
-     }},
-    {"cell_left",
-     "Heads: one step back",
-     "Attention",
-     {kKeyLeft, true},
-     false,
-     HasGrid,
-     [](Context& c) { MoveCell(c, -1, 0); }},
-    {"cell_right",
-     "Heads: one step on",
-     "Attention",
-     {kKeyRight, true},
-     false,
-     HasGrid,
-     [](Context& c) { MoveCell(c, 1, 0); }},
-    {"cell_up",
-     "Heads: one layer up",
-     "Attention",
-     {kKeyUp, true},
-     false,
-     HasGrid,
-     [](Context& c) { MoveCell(c, 0, -1); }},
-    {"cell_down",
-     "Heads: one layer down",
-     "Attention",
-     {kKeyDown, true},
-     false,
-     HasGrid,
-     [](Context& c) { MoveCell(c, 0, 1); }},
-    {"head_back",
-     "Block map of the head before",
-     "Attention",
-     {'['},
-     false,
-     HasCell,
-     [](Context& c) { MoveHead(c, -1); }},
-    {"head_on", "Block map of the next head", "Attention", {']'}, false, HasCell, [](Context& c) { MoveHead(c, 1); }},
-    {"map_large",
-     "Block map large, or small",
-     "Attention",
-     {'M'},
-     false,
-     HasMap,
-     [](Context& c) { c.local.map_large = !c.local.map_large; }},
-    {"close_cell", "Close heads and block map", "Attention", {'H'}, false, HasCell, CloseCell},
-
     {"play",
      "Play or pause the clip",
      "Player",
@@ -251,7 +154,6 @@ constexpr Action kActions[] = {
        c.local.one_to_one = !c.local.one_to_one;
      }},
     {"loop", "Loop, or stop at the end", "Player", {}, false, Always, [](Context& c) { c.state.loop = !c.state.loop; }},
-
     {"pause",
      "Pause or resume",
      "Queue",
@@ -275,12 +177,36 @@ constexpr Action kActions[] = {
      HasShown,
      [](Context& c) { c.Do(EditJob{c.view.shown_job}); }},
     {"remove",
-     "Cancel or remove the clip shown",
+     "Cancel or remove the clip shown, or trash the chosen ones",
      "Queue",
      {kKeyDelete},
      false,
-     HasShown,
-     [](Context& c) { c.Do(CancelJob{c.view.shown_job}); }},
+     [](const Context& c) { return c.state.workspace == Workspace::kLibrary ? WhyNoChosen(c) : HasShown(c); },
+     [](Context& c) {
+       if (c.state.workspace == Workspace::kLibrary) return TrashChosen(c);
+       c.Do(CancelJob{c.view.shown_job});
+     }},
+    {"job_earlier",
+     "The clip shown: earlier in the queue",
+     "Queue",
+     {'[', true},
+     false,
+     [](const Context& c) { return CanMove(c, -1); },
+     [](Context& c) { MoveShown(c, -1); }},
+    {"job_later",
+     "The clip shown: later in the queue",
+     "Queue",
+     {']', true},
+     false,
+     [](const Context& c) { return CanMove(c, 1); },
+     [](Context& c) { MoveShown(c, 1); }},
+    {"retry",
+     "The clip shown: try again",
+     "Queue",
+     {'R', true},
+     false,
+     CanRetry,
+     [](Context& c) { c.Do(RetryJob{c.view.shown_job}); }},
     {"cancel_all", "Cancel all", "Queue", {}, false, HasJobs, [](Context& c) { c.Do(CancelAll{}); }},
     {"clear_finished",
      "Clear what has finished",
@@ -303,7 +229,6 @@ constexpr Action kActions[] = {
      true,
      HasJobs,
      [](Context& c) { OpenPathEntry(c, true); }},
-
     {"create",
      "Create",
      "Window",
@@ -330,6 +255,14 @@ constexpr Action kActions[] = {
     {"smaller", "Smaller", "Window", {'-', true}, true, Always, [](Context& c) { Zoom(c, 1 / 1.1f); }},
     {"actual_size", "Actual size", "Window", {'0', true}, true, Always, [](Context& c) { c.state.scale = 1; }},
     {"dismiss", "Dismiss all notices", "Window", {}, false, HasNotices, [](Context& c) { c.Do(DismissNotice{0}); }},
+    {"panel_next", "Keyboard: next panel", "Window", {kKeyF6}, true, Always, [](Context& c) { NextPanel(c, 1); }},
+    {"panel_back",
+     "Keyboard: panel before",
+     "Window",
+     {kKeyF6, false, true},
+     true,
+     Always,
+     [](Context& c) { NextPanel(c, -1); }},
     {"palette",
      "Command palette",
      "Window",
@@ -351,6 +284,8 @@ std::string KeyName(int key) {
   switch (key) {
     case kKeyF1:
       return "F1";
+    case kKeyF6:
+      return "F6";
     case kKeyEscape:
       return "Esc";
     case kKeyEnter:
@@ -379,14 +314,19 @@ std::string KeyName(int key) {
 }
 
 bool Overlaid(const Context& c) {
-  return c.local.palette_open || c.local.shortcuts_open || c.local.path_open || c.local.compare.export_open;
+  return c.local.palette_open || c.local.shortcuts_open || c.local.path_open || c.local.compare.export_open ||
+         c.local.library.encode_open;
 }
 
 // The tables of all workspaces.
 const std::vector<Action>& AllActions() {
   static const std::vector<Action> kAll = [] {
     std::vector<Action> all(std::begin(kActions), std::end(kActions));
+    const auto player = std::find_if(all.begin(), all.end(),
+                                     [](const Action& action) { return std::string(action.group) == "Player"; });
+    all.insert(player, AttentionActions().begin(), AttentionActions().end());
     all.insert(all.end(), CompareActions().begin(), CompareActions().end());
+    all.insert(all.end(), LibraryActions().begin(), LibraryActions().end());
     return all;
   }();
   return kAll;
@@ -409,6 +349,7 @@ const Action* FindAction(const std::string& id) {
 
 void RunShortcuts(Context& c) {
   const bool typing = ImGui::GetIO().WantTextInput;
+  const bool on_item = ImGui::GetIO().NavVisible && ImGui::IsAnyItemFocused();  // which Space presses
   for (const KeyPress& press : c.input.keys) {
     // An overlay has the keyboard to itself, but for what closes the window.
     for (const Action& action : Actions()) {
@@ -417,7 +358,7 @@ void RunShortcuts(Context& c) {
       const bool shift = keys.shift == press.shift || plus;
       if (keys.key == 0 || keys.key != press.key || keys.ctrl != press.ctrl || !shift || press.alt) continue;
       if (press.key == kKeyEscape) continue;  // held: below
-      if (typing && !action.while_typing) continue;
+      if ((typing && !action.while_typing) || (on_item && press.key == ' ')) continue;
       const std::string id = action.id;
       if (Overlaid(c) && id != "quit" && id != "keys") continue;
       if (action.why_not(c).empty()) action.run(c);

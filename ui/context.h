@@ -26,6 +26,8 @@ struct Local {
   std::string path_text;                // the field for paths, in "open" and "save as"
   bool path_open = false, path_saves = false, focus_path = false;
   bool focus_prompt = false;
+  std::vector<std::string> panels;  // of the last frame, in the order of the keyboard's way through them
+  std::string panel, focus_panel;   // where that is; which is to get the keyboard
   // overlays
   bool palette_open = false, shortcuts_open = false, notices_open = false;
   std::string palette_text;
@@ -47,6 +49,8 @@ struct Local {
   CellMode brush = CellMode::kDense;
   bool painting = false;
   int paint_step = 0, paint_layer = 0;
+  int brush_step = -1, brush_layer = -1;  // where the keys have the brush; −1: nowhere yet
+  bool brush_down = false;                // since paint_step and paint_layer
   CompareLocal compare;
   LibraryLocal library;
   uint64_t go_count = 0;  // the last wish that was followed
@@ -70,10 +74,11 @@ struct Context {
   bool* wants_frames = nullptr;  // set by what moves
 
   float Px(float units) const { return units * scale; }
-  // Takes note of where the last item is.
+  // Takes note of where the last item is; as "focus" too, if the keyboard is there and shows it.
   void Mark(const std::string& name) {
     const ImVec2 a = ImGui::GetItemRectMin(), b = ImGui::GetItemRectMax();
     places[name] = {a.x, a.y, b.x, b.y};
+    if (ImGui::IsItemFocused() && ImGui::GetIO().NavVisible) places["focus"] = places[name];
   }
   template <class T>
   void Do(T command) {

@@ -23,6 +23,8 @@ enum Key : int {
   kKeyDown,
   kKeyHome,
   kKeyEnd,
+  kKeyMenu,  // also Shift+F10
+  kKeyF6,
 };
 
 struct KeyPress {
@@ -42,6 +44,8 @@ class Textures {
   // The picture in the texture of this slot; uploads it only where the slot holds another `id`. `smooth`: between
   // pixels when enlarged. Null where it cannot be shown.
   virtual ImTextureID Show(int slot, const Image& image, bool smooth) = 0;
+  // Of video memory that the slots from `first` to `last` take, at 32 bits a pixel.
+  virtual uint64_t Bytes(int first, int last) const = 0;
 };
 
 }  // namespace ui

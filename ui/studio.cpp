@@ -1,5 +1,7 @@
 #include "ui/studio.h"
 
+#include <imgui_internal.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -23,7 +25,9 @@ float Within(float value, float low, float high, float otherwise) {
 void Splitter(Context& c, const char* name, ImVec2 at, ImVec2 area, bool vertical, float direction, float* size) {
   if (area.x < 1 || area.y < 1) return;
   ImGui::SetCursorScreenPos(at);
+  ImGui::PushItemFlag(ImGuiItemFlags_NoNav, true);
   ImGui::InvisibleButton(name, area);
+  ImGui::PopItemFlag();
   c.Mark(name);
   const bool active = ImGui::IsItemActive();
   if (active || ImGui::IsItemHovered()) {
@@ -130,7 +134,10 @@ std::vector<Command> Studio::Draw(const StudioView& view, const FrameInput& inpu
   ImGui::PushStyleColor(ImGuiCol_ChildBg, WithAlpha(theme.back, 0));
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(0, 0));
   ImGui::BeginChild("top", ImVec2(std::max(display.x - 2 * gap, 1.0f), std::max(top - ImGui::GetCursorPosY(), 1.0f)),
-                    false, ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse);
+                    false,
+                    ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse | ImGuiWindowFlags_NavFlattened);
+  local_.panels.clear();
+  Panel::Begins(c, "top");
   DrawTopBar(c);
   ImGui::EndChild();
   ImGui::PopStyleVar();
@@ -150,8 +157,41 @@ std::vector<Command> Studio::Draw(const StudioView& view, const FrameInput& inpu
   DrawShortcuts(c);
   DrawPathEntry(c);
   if (state_.workspace == Workspace::kCompare) DrawExport(c);
+  if (state_.workspace == Workspace::kLibrary) DrawEncodeAgain(c);
   state_ = Sane(std::move(state_));
   return out;
+}
+
+Letters Studio::CJKLetters(const StudioView& view) {
+  Letters letters;
+  const auto add = [&](const std::string& text) { AddCJKLetters(text, letters); };
+  for (const std::string* text : {&local_.edited_text, &local_.path_text, &local_.palette_text}) add(*text);
+  for (const SettingRow& row : view.settings) add(row.value);
+  for (const ModelRow& row : view.models) add(row.path);
+  for (const WordGroup& group : view.model.vocabulary) {
+    for (const std::string& word : group.words) add(word);
+  }
+  for (const std::string& word : view.model.unknown_words) add(word);
+  for (const auto* history : {&view.prompt_history, &view.negative_history}) {
+    for (const std::string& prompt : *history) add(prompt);
+  }
+  for (const JobRow& job : view.jobs) {
+    for (const std::string* text : {&job.title, &job.detail, &job.error, &job.output}) add(*text);
+  }
+  if (view.clip) add(view.clip->title);
+  add(view.clip_note);
+  for (const NoticeRow& notice : view.notices) add(notice.text);
+  for (const CompareClip& clip : view.compare.clips) {
+    for (const std::string* text : {&clip.title, &clip.path, &clip.job_text}) add(*text);
+  }
+  if (library_items_ != view.library.items) {  // thousands, seldom others
+    library_items_ = view.library.items;
+    library_letters_.clear();
+    for (size_t i = 0; library_items_ && i < library_items_->size(); ++i)
+      AddCJKLetters((*library_items_)[i].title, library_letters_);
+  }
+  letters.insert(library_letters_.begin(), library_letters_.end());
+  return letters;
 }
 
 bool Studio::RunAction(const std::string& id, const StudioView& view, std::vector<Command>& out) {
@@ -160,6 +200,7 @@ bool Studio::RunAction(const std::string& id, const StudioView& view, std::vecto
   class NoTextures final : public Textures {
    public:
     ImTextureID Show(int, const Image&, bool) override { return nullptr; }
+    uint64_t Bytes(int, int) const override { return 0; }
   } textures;
   const Theme theme = MakeTheme(state_.dark);
   const FrameInput input;

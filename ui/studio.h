@@ -1,12 +1,14 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "ui/commands.h"
 #include "ui/context.h"
 #include "ui/input.h"
+#include "ui/letters.h"
 #include "ui/state.h"
 #include "ui/view.h"
 
@@ -20,6 +22,9 @@ class Studio {
   // Draws one frame over the whole display and returns what the user asked for. `scale`: of the display and the user.
   std::vector<Command> Draw(const StudioView& view, const FrameInput& input, const Fonts& fonts, Textures& textures,
                             float scale);
+
+  // Chinese, Japanese and Korean letters of what is shown and written: the font needs them.
+  Letters CJKLetters(const StudioView& view);
 
   const UiState& state() const { return state_; }
   const CompareLocal& compare() const { return local_.compare; }  // for tests
@@ -39,6 +44,8 @@ class Studio {
   Local local_;
   std::map<std::string, Rect> places_;
   bool wants_frames_ = false;
+  std::shared_ptr<const std::vector<LibraryItem>> library_items_;
+  Letters library_letters_;  // of those
   bool themed_ = false, themed_dark_ = false;
   float themed_scale_ = 0;
 };

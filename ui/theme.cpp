@@ -11,6 +11,34 @@ namespace {
 
 constexpr ImU32 Hex(unsigned rgb) { return IM_COL32((rgb >> 16) & 255, (rgb >> 8) & 255, rgb & 255, 255); }
 
+// A line's height in the size of the letters (em), by the tables head and hhea of an OpenType file; 0 where they cannot
+// be read. ImGui's sizes are lines: fonts are to be as large as each other, not their lines.
+double LineOverEm(const FontFile& font) {
+  std::ifstream in(font.path, std::ios::binary);
+  const auto read = [&](int64_t at, int bytes) {
+    unsigned char data[4] = {};
+    in.seekg(at);
+    in.read(reinterpret_cast<char*>(data), bytes);
+    unsigned value = 0;
+    for (int i = 0; i < bytes; ++i) value = value << 8 | data[i];
+    return value;
+  };
+  constexpr unsigned kCollection = 0x74746366, kHead = 0x68656164, kHhea = 0x68686561;
+  const int64_t start = read(0, 4) == kCollection ? read(12 + 4 * int64_t{font.number}, 4) : 0;
+  const unsigned tables = read(start + 4, 2);
+  int64_t head = 0, hhea = 0;
+  for (unsigned i = 0; i < tables && in; ++i) {
+    const int64_t entry = start + 12 + 16 * int64_t{i};
+    const unsigned tag = read(entry, 4);
+    if (tag == kHead) head = read(entry + 8, 4);
+    if (tag == kHhea) hhea = read(entry + 8, 4);
+  }
+  if (head == 0 || hhea == 0) return 0;
+  const unsigned em = read(head + 18, 2);
+  const int line = static_cast<int16_t>(read(hhea + 4, 2)) - static_cast<int16_t>(read(hhea + 6, 2));
+  return in && em > 0 && line > 0 ? static_cast<double>(line) / em : 0;
+}
+
 bool Readable(const std::string& path) { return !path.empty() && std::ifstream(path, std::ios::binary).good(); }
 
 // What the panels and people's prompts use of DejaVu Sans.
@@ -27,17 +55,6 @@ constexpr ImWchar kRanges[] = {
     0x2300, 0x23FF,  // technical
     0x2500, 0x26FF,  // boxes, shapes, signs
     0x2700, 0x27FF,  // dingbats
-    0,
-};
-
-// What the bundled font lacks and a system font may have.
-constexpr ImWchar kCJKRanges[] = {
-    0x3000, 0x30FF,  // punctuation, kana
-    0x3131, 0x318E,  // Hangul letters
-    0x31F0, 0x31FF,  // kana
-    0x4E00, 0x9FFF,  // ideographs
-    0xAC00, 0xD7A3,  // Hangul
-    0xFF00, 0xFFEF,  // full and half width
     0,
 };
 
@@ -152,13 +169,22 @@ ImU32 TextOn(ImU32 color) {
   return 0.299f * c.x + 0.587f * c.y + 0.114f * c.z > 0.5f ? Hex(0x101418) : Hex(0xFFFFFF);
 }
 
-Fonts LoadFonts(const std::string& font, const std::string& cjk, float scale, std::string* problem) {
+Fonts LoadFonts(const std::string& font, const FontFile& cjk, const Letters& letters, float scale,
+                std::string* problem) {
   ImFontAtlas& atlas = *ImGui::GetIO().Fonts;
   atlas.Clear();
   atlas.TexDesiredWidth = 0;
   const bool readable = Readable(font);
   if (!readable && problem) *problem = "the font " + font + " cannot be read: letters beyond Latin will be missing";
-  const auto add = [&](float size_px, bool with_cjk) {
+  // The atlas reads the ranges when it is built, below.
+  ImVector<ImWchar> cjk_ranges;
+  ImFontGlyphRangesBuilder wanted;
+  for (const ImWchar letter : letters) wanted.AddChar(letter);
+  wanted.BuildRanges(&cjk_ranges);
+  const double line = LineOverEm({font, 0}), cjk_line = LineOverEm(cjk);
+  const bool with_cjk = !letters.empty() && cjk_line > 0;
+  const float larger = line > 0 ? static_cast<float>(std::clamp(cjk_line / line, 0.5, 2.0)) : 1;
+  const auto add = [&](float size_px, bool has_prompts) {
     const float size = std::round(size_px * scale);
     if (!readable) {
       ImFontConfig config;
@@ -170,20 +196,22 @@ Fonts LoadFonts(const std::string& font, const std::string& cjk, float scale, st
     config.OversampleV = 1;
     config.PixelSnapH = true;
     ImFont* added = atlas.AddFontFromFileTTF(font.c_str(), size, &config, kRanges);
-    if (with_cjk && Readable(cjk)) {
+    if (has_prompts && with_cjk) {
       ImFontConfig merge;
       merge.MergeMode = true;
+      merge.FontNo = cjk.number;
       merge.OversampleH = merge.OversampleV = 1;
       merge.PixelSnapH = true;
-      atlas.AddFontFromFileTTF(cjk.c_str(), size, &merge, kCJKRanges);
+      atlas.AddFontFromFileTTF(cjk.path.c_str(), std::round(size * larger), &merge, cjk_ranges.Data);
     }
     return added;
   };
   Fonts fonts;
   fonts.body = add(15, true);
-  fonts.small = add(13, false);
+  fonts.small = add(13, true);
   fonts.title = add(19, false);
   ImGui::GetIO().FontDefault = fonts.body;
+  if (!atlas.Build() && with_cjk) return LoadFonts(font, {}, {}, scale, problem);  // a file that is no font
   return fonts;
 }
 

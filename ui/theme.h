@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "ui/letters.h"
 #include "ui/view.h"
 
 namespace ui {
@@ -36,9 +37,15 @@ struct Fonts {
   ImFont* title = nullptr;  // 19 px
 };
 
+struct FontFile {
+  std::string path;  // "": none
+  int number = 0;    // in a collection
+};
+
 // Loads the font file into the atlas of the current context, with Latin, Greek, Cyrillic and the signs that the panels
-// use; `cjk`: a font file for what it lacks, or "". Falls back to ImGui's own font where the file cannot be read; then
-// `problem` says so.
-Fonts LoadFonts(const std::string& font, const std::string& cjk, float scale, std::string* problem);
+// use, and these `letters` from the font `cjk`. Falls back to ImGui's own font where the file cannot be read; then
+// `problem` says so. A `cjk` that cannot be read is left out.
+Fonts LoadFonts(const std::string& font, const FontFile& cjk, const Letters& letters, float scale,
+                std::string* problem);
 
 }  // namespace ui

@@ -207,9 +207,9 @@ struct NoticeRow {
 };
 
 struct Meter {
-  std::string label;  // "RAM"
-  double used = 0, total = 0;
-  std::string text;  // "5.1 of 7.8 GiB"
+  std::string label;           // "RAM"
+  double used = 0, total = 0;  // total 0: not known
+  std::string text;            // "5.1 of 7.8 GiB"
   std::string tooltip;
 };
 
@@ -231,7 +231,7 @@ struct StudioView {
   std::vector<SettingRow> settings;
   std::vector<ModelRow> models;
   ModelView model;
-  std::vector<std::string> prompt_history;  // newest first
+  std::vector<std::string> prompt_history, negative_history;  // newest first
   bool shuffle_seed = false;
   int num_seeds = 1;
   bool live = true;  // settings of attention go to the running job

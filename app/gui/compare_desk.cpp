@@ -38,6 +38,9 @@ void CompareDesk::Handle(const ui::CompareCommand& command) {
     } else if constexpr (std::is_same_v<T, ui::CompareAdd>) {
       std::vector<std::string> paths = paths_;
       paths.push_back(c.path);
+      if (c.dropped && paths.size() == 1)
+        options_.notify(Level::kInfo, "In Compare: " + fs::path(c.path).filename().string(),
+                        "Drop another clip there, and both are shown.");
       Open(std::move(paths));
     } else if constexpr (std::is_same_v<T, ui::CompareRemove>) {
       std::vector<std::string> paths = paths_;
@@ -113,6 +116,7 @@ void CompareDesk::TakeOpened() {
   view_.note.clear();
   compared_ = {};
   std::vector<std::string> paths;
+  broken_.clear();
   for (size_t i = 0; i < opened->sources.size(); ++i) {
     if (!opened->errors[i].empty()) {
       options_.notify(Level::kError, opened->errors[i], "The other clips are compared without it.");
@@ -120,10 +124,19 @@ void CompareDesk::TakeOpened() {
     }
     paths.push_back(paths_[i]);
     compared_.sources.push_back(std::move(opened->sources[i]));
+    broken_.emplace_back();
+    if (!opened->breaks[i].empty()) SayBroken(compared_.sources.size() - 1, opened->breaks[i]);
   }
   paths_ = std::move(paths);
-  broken_.assign(compared_.sources.size(), "");
   if (!compared_.sources.empty()) Align();
+}
+
+void CompareDesk::SayBroken(size_t source, const std::string& error) {
+  const SourceInfo& info = compared_.sources[source];
+  broken_[source] = base::StrCat(LetterOf(source), " breaks after ", info.num_frames, " frames: ", error);
+  options_.notify(
+      Level::kWarning, info.path + ": " + broken_[source],
+      info.num_frames > 0 ? "What comes before that is compared." : "The other clips are compared without it.");
 }
 
 void CompareDesk::TakeBreaks() {
@@ -134,12 +147,9 @@ void CompareDesk::TakeBreaks() {
       if (i < view_.clips.size()) view_.clips[i].frames_in_memory = state.in_memory;
       changed_ = true;
     }
-    if (state.readable < 0 || !broken_[i].empty()) continue;
-    broken_[i] = LetterOf(i) + " breaks after " + std::to_string(state.readable) + " of " +
-                 std::to_string(compared_.sources[i].num_frames) + " frames: " + state.error;
-    options_.notify(Level::kWarning, compared_.sources[i].path + ": " + broken_[i],
-                    "What comes before that is compared.");
+    if (state.readable < 0 || state.readable >= compared_.sources[i].num_frames) continue;
     compared_.sources[i].num_frames = state.readable;
+    SayBroken(i, state.error);
     any = true;
   }
   if (!any) return;

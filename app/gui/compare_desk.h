@@ -39,6 +39,7 @@ class CompareDesk {
   void Open(std::vector<std::string> paths);
   void TakeOpened();
   void TakeBreaks();  // files that end before they announced
+  void SayBroken(size_t source, const std::string& error);
   bool Align();
   void Describe();
   void Show();

@@ -186,7 +186,8 @@ std::vector<ui::CompareHeat> HeatsOf(const CompareResult& compared, size_t left,
     heat.num_steps = static_cast<int>(steps);
     heat.num_layers = static_cast<int>(view->num_layers);
     heat.skipped = SkippedOf(*view, steps);
-    heat.total = {heat.title, Fixed(100 * view->total.sparsity(), 1) + " %", definition};
+    heat.total = {heat.title + "  " + compared.labels[side == 0 ? left : right].title,
+                  Fixed(100 * view->total.sparsity(), 1) + " % skipped", definition};
     heats.push_back(std::move(heat));
   }
   if (heats.size() != 2) return heats;
@@ -199,7 +200,8 @@ std::vector<ui::CompareHeat> HeatsOf(const CompareResult& compared, size_t left,
   difference.is_difference = true;
   for (size_t i = 0; i < difference.skipped.size(); ++i) difference.skipped[i] -= heats[0].skipped[i];
   const double moved = views[1]->total.sparsity() - views[0]->total.sparsity();
-  difference.total = {difference.title, (moved >= 0 ? "+" : "") + Fixed(100 * moved, 1) + " points", definition};
+  difference.total = {difference.title, (moved >= 0 ? "+" : "") + Fixed(100 * moved, 1) + " points",
+                      std::string(definition) + "\nThe right clip's less the left one's, in points of 100 %."};
   heats.push_back(std::move(difference));
   return heats;
 }

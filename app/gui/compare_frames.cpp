@@ -5,6 +5,7 @@
 
 #include "app/gui/low_priority.h"
 #include "attention/base/error.h"
+#include "pipeline/media/media.h"
 
 namespace app {
 namespace {
@@ -36,10 +37,11 @@ Canvas Shrunk(const Canvas& picture, int64_t factor) {
 
 }  // namespace
 
-// A clip, its reader and its frames. What the thread alone touches: info, reduced, stream, position, picture.
+// A clip, its reader and its frames. What the thread alone touches: info, reduced, chunk (frames that come
+// together), stream, position, picture.
 struct CompareFrames::Source {
   SourceInfo info;
-  int64_t reduced = 1;
+  int64_t reduced = 1, chunk = kChunk;
   std::unique_ptr<SourceStream> stream;
   int64_t position = 0;  // of the next frame of the stream
   Picture picture;
@@ -54,7 +56,7 @@ struct CompareFrames::Source {
     return static_cast<uint64_t>((info.width_px / reduced) * (info.height_px / reduced)) * 3;
   }
   int64_t Count() const { return readable >= 0 ? readable : info.num_frames; }
-  int64_t NumChunks() const { return (Count() + kChunk - 1) / kChunk; }
+  int64_t NumChunks() const { return (Count() + chunk - 1) / chunk; }
 };
 
 CompareFrames::CompareFrames(std::function<void()> wake, uint64_t cap_bytes)
@@ -97,8 +99,8 @@ std::optional<CompareFrames::Frame> CompareFrames::Get(size_t source, int64_t fr
   const std::lock_guard lock(mutex_);
   if (source >= sources_.size() || frame < 0) return std::nullopt;
   const Source& from = *sources_[source];
-  const auto chunk = from.chunks.find(frame / kChunk);
-  const auto index = static_cast<size_t>(frame % kChunk);
+  const auto chunk = from.chunks.find(frame / from.chunk);
+  const auto index = static_cast<size_t>(frame % from.chunk);
   if (chunk == from.chunks.end() || index >= chunk->second.size()) return std::nullopt;
   return Frame{chunk->second[index], from.reduced};
 }
@@ -122,13 +124,43 @@ uint64_t CompareFrames::bytes() const {
   return sum;
 }
 
+// A video that is cut short or damaged, as far as it can be decoded; no frames where it cannot be at all.
+SourceInfo CompareFrames::ProbeBroken(uint64_t number, const std::string& path) const {
+  const auto outdated = [&] {
+    const std::lock_guard lock(mutex_);
+    return number != number_;
+  };
+  SourceInfo source;
+  source.path = path;
+  try {
+    pipeline::FrameReader reader(path);
+    const pipeline::MediaInfo& media = reader.info();
+    if (!media.is_video) return source;
+    source.kind = media.codec + " in " + media.container;
+    source.width_px = media.width_px;
+    source.height_px = media.height_px;
+    source.fps = media.fps;
+    source.provenance = ReadProvenance(path, media.comment);
+    while (source.num_frames < kMostFrames && !outdated() && reader.Next()) ++source.num_frames;
+  } catch (const base::Error&) {
+    return source;  // up to here
+  }
+  return source;
+}
+
 void CompareFrames::LookAt(uint64_t number, const std::vector<std::string>& paths) {
   Opened opened;
   for (const std::string& path : paths) {
     SourceInfo info;
-    std::string error;
+    std::string error, broken;
     try {
-      info = ProbeSource(path);
+      try {
+        info = ProbeSource(path);
+      } catch (const base::Error& problem) {
+        info = ProbeBroken(number, path);
+        if (info.num_frames == 0) throw;
+        broken = problem.what();
+      }
       base::Check(info.num_frames > 0 && info.num_frames <= kMostFrames, base::ErrorCode::kInvalidInput, path, ": ",
                   info.num_frames, " frames cannot be compared");
     } catch (const base::Error& problem) {
@@ -138,6 +170,7 @@ void CompareFrames::LookAt(uint64_t number, const std::vector<std::string>& path
     }
     opened.sources.push_back(std::move(info));
     opened.errors.push_back(std::move(error));
+    opened.breaks.push_back(std::move(broken));
   }
   const std::lock_guard lock(mutex_);
   if (number != number_) return;
@@ -148,6 +181,11 @@ void CompareFrames::LookAt(uint64_t number, const std::vector<std::string>& path
     source->reduced = ReductionOf(source->info);
     sources_.push_back(std::move(source));
   }
+  // A clip's share of the cap holds several chunks, so that one can come while another goes.
+  for (const auto& source : sources_) {
+    const uint64_t frames = cap_ / sources_.size() / std::max<uint64_t>(source->FrameBytes(), 1);
+    source->chunk = std::clamp<int64_t>(static_cast<int64_t>(std::min<uint64_t>(frames, 1U << 20)) / 4, 1, kChunk);
+  }
   opened_ = std::move(opened);
 }
 
@@ -155,10 +193,10 @@ void CompareFrames::LookAt(uint64_t number, const std::vector<std::string>& path
 std::vector<int64_t> CompareFrames::WantedChunks(const Source& source, int64_t frame) const {
   const int64_t num_chunks = source.NumChunks();
   if (num_chunks < 1) return {};
-  const uint64_t chunk_bytes = std::max<uint64_t>(source.FrameBytes() * kChunk, 1);
+  const uint64_t chunk_bytes = std::max<uint64_t>(source.FrameBytes() * static_cast<uint64_t>(source.chunk), 1);
   const auto share = static_cast<int64_t>(cap_ / std::max<size_t>(sources_.size(), 1) / chunk_bytes);
   const int64_t most = std::clamp<int64_t>(share, 1, num_chunks),
-                at = std::clamp(frame / kChunk, int64_t{0}, num_chunks - 1);
+                at = std::clamp(frame / source.chunk, int64_t{0}, num_chunks - 1);
   const int64_t behind = most == num_chunks ? 0 : (most - 1) / 4;  // all of it: the order alone matters
   std::vector<int64_t> chunks;
   for (int64_t i = 0; i < most - behind; ++i) {
@@ -173,7 +211,7 @@ std::vector<int64_t> CompareFrames::WantedChunks(const Source& source, int64_t f
 void CompareFrames::ReadChunk(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Source>& source,
                               int64_t chunk) {
   const uint64_t number = number_;
-  const int64_t first = chunk * kChunk, end = std::min(first + kChunk, source->Count());
+  const int64_t first = chunk * source->chunk, end = std::min(first + source->chunk, source->Count());
   std::vector<ui::Image> images;
   std::vector<double> times;
   std::string error;

@@ -22,11 +22,12 @@ namespace app {
 class CompareFrames {
  public:
   static constexpr uint64_t kDefaultCap = uint64_t{1} << 30;
-  static constexpr int64_t kChunk = 16;               // frames that come and go together
+  static constexpr int64_t kChunk = 16;               // frames that come and go together, fewer where they are large
   static constexpr int64_t kMostPixels = 12'000'000;  // of a picture on screen; larger ones are halved
   static constexpr int64_t kMostFrames = int64_t{1} << 24;
 
-  // `wake` is called from that thread when there is something new.
+  // `cap_bytes`: of all frames, those that are being read too; at least a frame a clip is kept. `wake` is called from
+  // that thread when there is something new.
   explicit CompareFrames(std::function<void()> wake, uint64_t cap_bytes = kDefaultCap);
   ~CompareFrames();
   CompareFrames(const CompareFrames&) = delete;
@@ -38,6 +39,7 @@ class CompareFrames {
   struct Opened {
     std::vector<SourceInfo> sources;
     std::vector<std::string> errors;
+    std::vector<std::string> breaks;  // what is wrong with a file that is read up to there: its num_frames; else ""
   };
   std::optional<Opened> TakeOpened();
 
@@ -64,6 +66,7 @@ class CompareFrames {
   struct Source;
   void Run();
   void LookAt(uint64_t number, const std::vector<std::string>& paths);
+  SourceInfo ProbeBroken(uint64_t number, const std::string& path) const;
   bool ReadSome(std::unique_lock<std::mutex>& lock);
   std::vector<int64_t> WantedChunks(const Source& source, int64_t frame) const;
   void ReadChunk(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Source>& source, int64_t chunk);

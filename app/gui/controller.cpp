@@ -26,6 +26,11 @@ constexpr const char* kNowhere =
 constexpr size_t kMostRecent = 10, kMostNotices = 50;
 constexpr double kLiveAfterS = 0.25, kSaveEveryS = 1, kMetersEveryS = 1;
 
+ui::Meter MeterOf(const char* label, double used_bytes, double total_bytes, const char* tooltip) {
+  const auto gib = [](double bytes) { return ShortestNumber(std::round(bytes / (1 << 30) * 10) / 10); };
+  return {label, used_bytes, total_bytes, gib(used_bytes) + " of " + gib(total_bytes) + " GiB in use", tooltip};
+}
+
 }  // namespace
 
 Controller::Controller(ControllerOptions options)
@@ -33,9 +38,10 @@ Controller::Controller(ControllerOptions options)
       files_(options_.state_folder, options_.wake),
       loader_(options_.wake),
       preview_reader_([](const PreviewFile& file, const auto&) { return ReadPreview(file); }, options_.wake),
-      map_reader_([](const MapFile& file, const auto&) { return ReadBlockMap(file); }, options_.wake) {
+      map_reader_([](const MapFile& file, const auto&) { return ReadBlockMap(file); }, options_.wake),
+      model_watch_([](const std::vector<std::string>& models, const auto&) { return FindModels(models); }, [] {}) {
   if (options_.look_at_machine) {
-    memory_reader_.emplace([view = std::make_shared<MemoryView>(options_.look_at_machine)](
+    memory_reader_.emplace([view = std::make_shared<MemoryView>(options_.look_at_machine, options_.look_at_device)](
                                const MemoryQuestion& question, const auto&) { return (*view)(question); },
                            options_.wake);
   }
@@ -44,6 +50,7 @@ Controller::Controller(ControllerOptions options)
   view_.program = options_.program;
   view_.device = options_.device;
   view_.prompt_history = saved_.prompt_history;
+  view_.negative_history = saved_.negative_history;
   view_.shuffle_seed = saved_.shuffle_seed;
   view_.num_seeds = saved_.num_seeds;
   view_.live = saved_.live;
@@ -132,10 +139,11 @@ void Controller::Handle(const ui::Command& command) {
     } else if constexpr (std::is_same_v<T, ui::MoveJob>) {
       Move(c.id, c.to);
     } else if constexpr (std::is_same_v<T, ui::DuplicateJob>) {
-      if (const Job* job = Find(c.id)) Add(job->settings, jobs_.size());
+      const Job* job = Find(c.id);
+      if (job != nullptr && !job->again) Add(job->settings, jobs_.size());
     } else if constexpr (std::is_same_v<T, ui::EditJob>) {
       const Job* job = Find(c.id);
-      if (job == nullptr) return;
+      if (job == nullptr || job->again) return;
       const bool waits = job->row.state == JobState::kWaiting;
       form_.Take(job->settings);
       LookAtChosenModel();
@@ -252,6 +260,7 @@ bool Controller::Tick(double now_s) {
   }
   TakeLooks();
   TakeMemory();
+  TakeModels();
   RefreshMeters(now_s);
   for (const std::string& error : files_.TakeErrors()) {
     Notify(Level::kError, base::StrCat("The queue could not be saved: ", error),
@@ -273,6 +282,7 @@ bool Controller::Tick(double now_s) {
 void Controller::RefreshMeters(double now_s) {
   if (now_s - meters_s_ < kMetersEveryS) return;
   meters_s_ = now_s;
+  AskForModels();
   std::ifstream in("/proc/meminfo");
   double total = 0, free = 0;
   for (std::string key, unit; in >> key;) {
@@ -283,11 +293,21 @@ void Controller::RefreshMeters(double now_s) {
     if (key == "MemAvailable:") free = kib;
   }
   if (total <= 0) return;
-  const auto gib = [](double kib) { return ShortestNumber(std::round(kib / 1048576 * 10) / 10); };
-  const std::string text = gib(total - free) + " of " + gib(total) + " GiB in use";
-  if (!view_.meters.empty() && view_.meters[0].text == text) return;
-  view_.meters = {{"RAM", total - free, total, text, "Memory of this machine, all programs"}};
+  const ui::Meter ram = MeterOf("RAM", (total - free) * 1024, total * 1024, "Memory of this machine, all programs");
+  std::vector<ui::Meter> meters = {ram};
+  if (device_meter_) meters.push_back(*device_meter_);
+  const auto same = [](const ui::Meter& a, const ui::Meter& b) { return a.text == b.text && a.tooltip == b.tooltip; };
+  if (std::equal(meters.begin(), meters.end(), view_.meters.begin(), view_.meters.end(), same)) return;
+  view_.meters = std::move(meters);
   changed_ = true;
+}
+
+// What was said last. 0 of 0: who could say it is gone.
+void Controller::SetDeviceMemory(int64_t used_bytes, int64_t total_bytes) {
+  device_meter_ = total_bytes > 0 ? MeterOf("VRAM", static_cast<double>(used_bytes), static_cast<double>(total_bytes),
+                                            "Memory of the CUDA device, all programs, as of the last step")
+                                  : ui::Meter{"VRAM", 0, 0, "not known now", "It is known again when a clip is made"};
+  meters_s_ = -1e9;
 }
 
 // The estimate of what the form says; the last one stays until the next is there.
@@ -306,6 +326,7 @@ void Controller::AskForMemory() {
 void Controller::TakeMemory() {
   std::optional<MemoryAnswer> answer = memory_reader_ ? memory_reader_->Take() : std::nullopt;
   if (!answer) return;
+  if (answer->device) SetDeviceMemory(answer->device->used_bytes, answer->device->total_bytes);
   view_.memory_estimate = std::move(answer->estimate);
   view_.memory_warning = std::move(answer->warning);
   view_.memory_offers = std::move(answer->offers);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,11 +27,15 @@ struct ControllerOptions {
   std::string state_folder;                                 // "" is the user's own
   std::function<std::unique_ptr<WorkerLink>()> start_link;  // called when a worker is needed first
   LookAtModel look_at_model = LookAtModelFolder;
-  MemoryView::LookAt look_at_machine;  // from a thread of its own; none: memory is not estimated
+  MemoryView::LookAt look_at_machine;       // from a thread of its own; none: memory is not estimated
+  MemoryView::LookAtDevice look_at_device;  // likewise
   std::function<std::vector<SavedJob>(const std::string& path)> read_jobs;  // of a JOBS.yaml, plan or clip; throws
   std::function<void()> wake = [] {};  // from any thread: the window should look again
   std::string program = "Sparge Studio", device = "CPU";
 };
+
+// Those of the models, folders or names, that are there.
+std::vector<std::string> FindModels(const std::vector<std::string>& models);
 
 // What the window's commands do: the form, the queue and its file, the worker, what is shown. No window is needed.
 // For one thread.
@@ -57,24 +62,36 @@ class Controller {
   void Shutdown(double patience_s);
 
  private:
+  // A clip that is there, in another encoding; nothing is rendered.
+  struct Again {
+    std::string from;  // kept latents, or the clip
+    bool is_clip = false;
+    std::string out;
+  };
   struct Job {
     ui::JobRow row;
     std::string name;
     ExplicitSettings settings;
     StatsBoard board;
+    std::optional<Again> again;
     std::string sidecar, clip_path;
     std::optional<ui::Clip> preview;
     std::map<std::pair<int, int>, std::map<std::string, std::string>> maps;  // files by step and layer, then by pass
     std::string speed_key;  // clips whose dense calls take equally long share it
     uint64_t pair = 0;      // of A/B: both have it; 0: none
     bool is_b = false;
+    std::string draft;  // the clip that this one is the dense version of
     int deaths = 0;
     bool pausing = false, cancelled = false, audit_asked = false;
+    bool held = false;  // waits until its model is there
   };
 
   // what commands do
   void SetSetting(const std::string& key, const std::string& value);
   void LookAtChosenModel();
+  void AskForModels();
+  void TakeModels();
+  bool HoldForModel(Job& failed);
   void Generate(bool compare);
   Job& Add(ExplicitSettings settings, size_t at);
   void Cancel(uint64_t id);
@@ -94,6 +111,10 @@ class Controller {
   void OpenPair(const Job& done);
   void FinishDense(const std::string& path);
   void OpenTogether(const std::vector<std::string>& paths);
+  ui::LibraryEncodePlan PlanEncode(const std::string& path, const ClipFacts& facts,
+                                   const ui::LibraryPlanEncode& wanted) const;
+  void EncodeAgain(const std::string& path, const ui::LibraryEncode& wanted);
+  void AddAgain(const ui::JobRow& like, const ExplicitSettings& settings, const Again& again);
   // the worker
   void StartNext();
   void Send(const nlohmann::json& command);
@@ -117,6 +138,7 @@ class Controller {
   void ShowClip();
   void Refresh();
   void RefreshMeters(double now_s);
+  void SetDeviceMemory(int64_t used_bytes, int64_t total_bytes);
   void Notify(ui::Level level, const std::string& text, const std::string& remedy = "", const std::string& action = "",
               std::function<void()> run = nullptr);
   // saving
@@ -144,8 +166,12 @@ class Controller {
   Background<PreviewFile, Preview> preview_reader_;
   Background<MapFile, BlockMapPicture> map_reader_;
   std::optional<Background<MemoryQuestion, MemoryAnswer>> memory_reader_;
-  std::optional<ui::BlockMapView> map_;  // of the job that is shown
-  std::vector<uint64_t> with_maps_;      // jobs that keep theirs, oldest first
+  Background<std::vector<std::string>, std::vector<std::string>> model_watch_;
+  std::set<std::string> watched_;  // that were asked for last
+  bool chosen_gone_ = false;
+  std::optional<ui::Meter> device_meter_;  // of the CUDA device, once one is known
+  std::optional<ui::BlockMapView> map_;    // of the job that is shown
+  std::vector<uint64_t> with_maps_;        // jobs that keep theirs, oldest first
   std::string loading_, clip_title_;
   std::optional<ui::Clip> clip_;
   std::string clip_note_;

@@ -34,6 +34,10 @@ void Controller::MakeDesks() {
   actions.offer_undo = [this](const std::string& text, std::function<void()> undo) {
     Notify(Level::kInfo, text, "", "Undo", std::move(undo));
   };
+  actions.plan_encode = [this](const std::string& path, const ClipFacts& facts, const ui::LibraryPlanEncode& wanted) {
+    return PlanEncode(path, facts, wanted);
+  };
+  actions.encode = [this](const std::string& path, const ui::LibraryEncode& wanted) { EncodeAgain(path, wanted); };
   library_ = std::make_unique<LibraryDesk>(options, std::move(actions));
   DescribeA();
 }
@@ -104,7 +108,8 @@ void Controller::FinishDense(const std::string& path) {
     ExplicitSettings settings = jobs[0].settings;
     settings["attention.mode"] = "dense";
     settings.erase("out");
-    const Job& job = Add(std::move(settings), jobs_.size());
+    Job& job = Add(std::move(settings), jobs_.size());
+    job.draft = path;
     Notify(Level::kInfo, "In the queue, dense: " + job.row.title);
   } catch (const base::Error& error) {
     Notify(Level::kError, error.what(), "Only clips with their job in them, or a sidecar, can be rendered again.");
@@ -114,6 +119,11 @@ void Controller::FinishDense(const std::string& path) {
 // Both clips of a pair are there: they are opened together.
 void Controller::OpenPair(const Job& done) {
   if (!done.clip_path.empty()) library_->AddFolder(fs::path(done.clip_path).parent_path().string());
+  if (!done.draft.empty() && !done.clip_path.empty()) {
+    const std::vector<std::string> both = {done.clip_path, done.draft};
+    Notify(Level::kInfo, "Finished dense: " + done.row.title, "", "Compare with the draft",
+           [this, both] { OpenTogether(both); });
+  }
   if (done.pair == 0) return;
   std::vector<const Job*> pair;
   for (const auto& job : jobs_) {

@@ -61,8 +61,8 @@ std::string Controller::FolderForMaps(uint64_t id) {
 
 void Controller::StartNext() {
   if (active_ != nullptr || view_.paused || releasing_) return;
-  const auto next =
-      std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->row.state == JobState::kWaiting; });
+  const auto next = std::find_if(jobs_.begin(), jobs_.end(),
+                                 [](const auto& job) { return job->row.state == JobState::kWaiting && !job->held; });
   if (next == jobs_.end()) return;
   Job& job = **next;
   const bool follows = shown_ == 0 || Find(shown_) == nullptr || Find(shown_)->row.state != JobState::kWaiting;
@@ -91,7 +91,13 @@ void Controller::StartNext() {
   const bool replace = !job.settings.count("out");
   json render = {{"id", job.row.id}, {"cmd", "render"},    {"settings", settings},
                  {"name", job.name}, {"replace", replace}, {"preview", true}};
-  if (const std::string maps = FolderForMaps(job.row.id); !maps.empty()) render["maps"] = maps;
+  if (job.again) {
+    render[job.again->is_clip ? "from_clip" : "from_latents"] = job.again->from;
+    render["outputs"] = json::array({job.again->out});
+    render["replace"] = render["preview"] = false;
+  } else if (const std::string maps = FolderForMaps(job.row.id); !maps.empty()) {
+    render["maps"] = maps;
+  }
   Send(render);
   if (follows) Show(job.row.id);
   changed_ = true;
@@ -120,6 +126,7 @@ void Controller::Take(const json& event) {
       Notify(Level::kWarning, "The worker ended: " + TextIn(event.value("error", json::object()), "message"),
              "A fresh one is started with the next clip.");
     releasing_ = false;
+    if (device_meter_) SetDeviceMemory(0, 0);
     return;
   }
   if (!event.contains("id") || !event["id"].is_number_unsigned()) return;
@@ -129,6 +136,13 @@ void Controller::Take(const json& event) {
 void Controller::TakeOfJob(Job& job, const json& event) {
   const std::string kind = TextIn(event, "event");
   ui::JobRow& row = job.row;
+  if (const json memory = event.value("device_memory", json()); memory.is_object()) {
+    const auto bytes = [&](const char* key) {
+      return static_cast<int64_t>(std::clamp(NumberIn(memory, key).value_or(0), 0.0, 1e15));
+    };
+    if (bytes("total_bytes") > 0)
+      SetDeviceMemory(std::min(bytes("used_bytes"), bytes("total_bytes")), bytes("total_bytes"));
+  }
   if (kind == "progress") {
     row.stage = TextIn(event, "stage");
     row.step = static_cast<int64_t>(NumberIn(event, "step").value_or(0));
@@ -262,6 +276,7 @@ void Controller::TakeFailed(Job& job, const json& event) {
   const std::string message = TextIn(error, "message");
   const bool cancelled = TextIn(event, "status") == "cancelled";
   const bool died = event.contains("worker_died") && event["worker_died"] == true;
+  if (died && device_meter_) SetDeviceMemory(0, 0);
   if (&job == active_) active_ = nullptr;
   live_.clear();
   job.row.eta_s.reset();
@@ -279,6 +294,7 @@ void Controller::TakeFailed(Job& job, const json& event) {
     job.row.state = JobState::kCancelled;
     return;
   }
+  if (HoldForModel(job)) return;
   if (died && ++job.deaths < kDeathsToFail) {
     job.row.state = JobState::kWaiting;
     return Notify(Level::kWarning, message, "The clip is tried once more; it goes on from its last checkpoint.");

@@ -58,6 +58,7 @@ void Controller::OpenJobs(const std::string& path) {
 
 void Controller::OpenClip(const std::string& path) {
   Show(0);
+  if (saved_.ui.workspace == ui::Workspace::kLibrary) Go(ui::Workspace::kCreate);
   loading_ = path;
   clip_title_ = path;
   clip_note_ = "Reading " + path;

@@ -70,6 +70,29 @@ Controller::Job& Controller::Add(ExplicitSettings settings, size_t at) {
   return added;
 }
 
+namespace {
+
+// Both clips of a pair may not have one file's name: "clip.mp4" becomes "clip_a.mp4", unless the job's hash is in it.
+void NameApart(ExplicitSettings& settings, const std::string& ending) {
+  const auto out = settings.find("out");
+  if (out == settings.end()) return;
+  const auto apart = [&](const std::string& path) {
+    if (path.find("{hash8}") != std::string::npos) return path;
+    const size_t slash = path.find_last_of('/', path.size() - 2), from = slash == std::string::npos ? 0 : slash + 1;
+    size_t at = path.find('%', from);  // of numbered pictures
+    if (at == std::string::npos) at = path.back() == '/' ? path.size() - 1 : path.rfind('.');
+    return at == std::string::npos || at <= from ? path + ending : path.substr(0, at) + ending + path.substr(at);
+  };
+  if (out->second.is_string() && !out->second.get<std::string>().empty())
+    out->second = apart(out->second.get<std::string>());
+  if (!out->second.is_array()) return;
+  for (nlohmann::json& path : out->second) {
+    if (path.is_string() && !path.get<std::string>().empty()) path = apart(path.get<std::string>());
+  }
+}
+
+}  // namespace
+
 void Controller::Generate(bool compare) {
   if (const std::string why_not = form_.WhyNot(); !why_not.empty())
     return Notify(Level::kWarning, "Not yet: " + why_not);
@@ -82,7 +105,10 @@ void Controller::Generate(bool compare) {
     one["seed"] = first + i;
     const std::string mode = effective.TextOr("attention.mode", "sparge");
     if (compare) {
-      Job& job = Add(SettingsOfA(one), jobs_.size());
+      ExplicitSettings a = SettingsOfA(one);
+      NameApart(a, "_a");
+      NameApart(one, "_b");
+      Job& job = Add(std::move(a), jobs_.size());
       job.pair = next_pair_;
       if (!kept_a_ && mode == "dense") one["attention.mode"] = "sparge";
       shown = shown == 0 ? job.row.id : shown;
@@ -93,12 +119,16 @@ void Controller::Generate(bool compare) {
     shown = shown == 0 ? job.row.id : shown;
   }
   if (view_.shuffle_seed) form_.Set("seed", std::to_string(DrawSeed() % 1000000));
-  const std::string prompt = form_.Text("prompt");
-  auto& history = saved_.prompt_history;
-  std::erase(history, prompt);
-  history.insert(history.begin(), prompt);
-  if (history.size() > kMostHistory) history.resize(kMostHistory);
-  view_.prompt_history = history;
+  const auto remember = [](const std::string& text, std::vector<std::string>& history) {
+    if (text.empty()) return;
+    std::erase(history, text);
+    history.insert(history.begin(), text);
+    if (history.size() > kMostHistory) history.resize(kMostHistory);
+  };
+  remember(form_.Text("prompt"), saved_.prompt_history);
+  remember(form_.Text("negative_prompt"), saved_.negative_history);
+  view_.prompt_history = saved_.prompt_history;
+  view_.negative_history = saved_.negative_history;
   if (active_ == nullptr) Show(shown);
 }
 
@@ -112,13 +142,17 @@ void Controller::Cancel(uint64_t id) {
   }
   const bool open = job->row.state == JobState::kWaiting || job->row.state == JobState::kPaused;
   const ExplicitSettings settings = job->settings;
+  const std::optional<Again> again = job->again;
+  const ui::JobRow row = job->row;
   const std::string title = job->row.title, name = job->name;
   std::erase_if(jobs_, [&](const auto& other) { return other.get() == job; });
   if (shown_ == id) Show(0);
   queue_changed_ = true;
   if (!open) return;
-  Notify(Level::kInfo, "Taken out of the queue: " + title, "", "Undo",
-         [this, settings, name] { Add(settings, jobs_.size()).name = name; });
+  Notify(Level::kInfo, "Taken out of the queue: " + title, "", "Undo", [this, settings, name, again, row] {
+    if (again) return AddAgain(row, settings, *again);
+    Add(settings, jobs_.size()).name = name;
+  });
 }
 
 void Controller::Pause(bool on) {
@@ -158,7 +192,7 @@ std::vector<SavedJob> Controller::QueueToSave() const {
     const JobState state = job->row.state;
     const bool open =
         job.get() == active_ ? !job->cancelled : state == JobState::kWaiting || state == JobState::kPaused;
-    if (open) saved.push_back({job->name, job->settings});
+    if (open && !job->again) saved.push_back({job->name, job->settings});
   }
   return saved;
 }
@@ -176,7 +210,9 @@ void Controller::Save() {
 
 void Controller::SaveQueueAs(const std::string& path) {
   std::vector<SavedJob> all;
-  for (const auto& job : jobs_) all.push_back({job->name, job->settings});
+  for (const auto& job : jobs_) {
+    if (!job->again) all.push_back({job->name, job->settings});
+  }
   try {
     base::AtomicFile file(path);
     file.Write(QueueYAML(all));

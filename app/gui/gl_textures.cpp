@@ -18,6 +18,9 @@ ImTextureID GLTextures::Show(int slot_number, const ui::Image& image, bool smoot
   Slot& slot = slots_[slot_number];
   if (slot.texture == 0) glGenTextures(1, &slot.texture);
   glBindTexture(GL_TEXTURE_2D, slot.texture);
+  const auto texture = reinterpret_cast<ImTextureID>(static_cast<uintptr_t>(slot.texture));
+  if (slot.id != image.id || slot.smooth != smooth) painted_over_.insert(texture);
+  slot.smooth = smooth;
   if (slot.id != image.id) {
     glPixelStorei(GL_UNPACK_ALIGNMENT, 1);
     const bool same_size = slot.width_px == image.width_px && slot.height_px == image.height_px;
@@ -37,7 +40,14 @@ ImTextureID GLTextures::Show(int slot_number, const ui::Image& image, bool smoot
   const int filter = smooth ? GL_LINEAR : GL_NEAREST;
   glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MIN_FILTER, GL_LINEAR);
   glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_MAG_FILTER, filter);
-  return reinterpret_cast<ImTextureID>(static_cast<uintptr_t>(slot.texture));
+  return texture;
+}
+
+uint64_t GLTextures::Bytes(int first, int last) const {
+  uint64_t sum = 0;
+  for (auto it = slots_.lower_bound(first); it != slots_.end() && it->first <= last; ++it)
+    sum += static_cast<uint64_t>(it->second.width_px) * static_cast<uint64_t>(it->second.height_px) * 4;
+  return sum;
 }
 
 }  // namespace app

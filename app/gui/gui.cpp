@@ -6,11 +6,13 @@
 
 #include "app/console/errors.h"
 #include "app/console/signals.h"
+#include "app/gui/system_fonts.h"
 #include "app/gui/window.h"
 #include "app/job/attention_door.h"
 #include "app/jobs/plan.h"
 #include "app/settings/text.h"
 #include "attention/base/error.h"
+#include "pipeline/device_memory.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/progress.h"
 
@@ -71,6 +73,7 @@ int RunGui(const std::vector<std::string>& args) {
   options.start_link = [] { return StartWorkerLink(""); };
   options.read_jobs = ReadJobsForQueue;
   options.look_at_machine = pipeline::LookAtMachine;
+  options.look_at_device = pipeline::LookAtDevice;
   options.wake = Window::Wake;
   options.device = DeviceText();
   WindowOptions window_options;

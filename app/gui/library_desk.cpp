@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "app/gui/low_priority.h"
-#include "attention/base/atomic_file.h"
 #include "attention/base/error.h"
 
 namespace app {
@@ -18,10 +17,20 @@ using ui::Level;
 
 constexpr size_t kMostFolders = 50;
 
-// A clip and what lies beside it of the same render.
+// Whether a render left another clip of this stem beside this one.
+bool HasSibling(const std::string& path, const std::string& stem) {
+  for (const char* end : {".mp4", ".mkv", ".mov", ".webm", ".gif", ".png", "/"}) {
+    std::error_code error;
+    if (stem + end != path && fs::exists(stem + end, error)) return true;
+  }
+  return false;
+}
+
+// A clip and what lies beside it of the same render and of no other clip.
 std::vector<std::string> FilesOf(const std::string& path) {
-  std::vector<std::string> files = {path};
+  std::vector<std::string> files = {path.ends_with('/') ? path.substr(0, path.size() - 1) : path};
   const std::string stem = StemOf(path);
+  if (HasSibling(path, stem)) return files;
   for (const char* end : {".json", ".latents.safetensors"}) {
     std::error_code error;
     if (fs::is_regular_file(stem + end, error)) files.push_back(stem + end);
@@ -34,6 +43,7 @@ std::vector<std::string> FilesOf(const std::string& path) {
 LibraryDesk::LibraryDesk(DeskOptions options, LibraryActions actions)
     : options_(std::move(options)),
       actions_(std::move(actions)),
+      disk_(options_.wake),
       index_(options_.wake),
       thumbs_(
           [next_image = uint64_t{1}](const Wanted& wanted, const auto&) mutable {
@@ -44,6 +54,12 @@ LibraryDesk::LibraryDesk(DeskOptions options, LibraryActions actions)
             for (const ui::Image& image : thumb->frames) made.bytes += image.rgb->size();
             made.thumb = std::move(thumb);
             return made;
+          },
+          options_.wake),
+      facts_(
+          [](const Wanted& wanted, const auto&) {
+            LowerThreadPriority();
+            return KnownFacts{wanted.id, wanted.sidecar_modified, FactsOf(wanted.path)};
           },
           options_.wake) {
   Load();
@@ -80,12 +96,14 @@ void LibraryDesk::Handle(const ui::LibraryCommand& command) {
     } else if constexpr (std::is_same_v<T, ui::LibraryVisible>) {
       visible_ = c.ids;
     } else if constexpr (std::is_same_v<T, ui::LibraryMark>) {
-      const LibraryEntry* entry = Find(c.id);
-      if (entry == nullptr) return;
-      if (c.mark == ui::Mark::kNone) {
-        marks_.erase(entry->item.path);
-      } else {
-        marks_[entry->item.path] = c.mark;
+      for (const uint64_t id : c.ids) {
+        const LibraryEntry* entry = Find(id);
+        if (entry == nullptr) continue;
+        if (c.mark == ui::Mark::kNone) {
+          marks_.erase(entry->item.path);
+        } else {
+          marks_[entry->item.path] = c.mark;
+        }
       }
       Save();
       Filter();
@@ -103,9 +121,69 @@ void LibraryDesk::Handle(const ui::LibraryCommand& command) {
       if (paths.size() >= 2) actions_.compare(paths);
     } else if constexpr (std::is_same_v<T, ui::LibraryRescan>) {
       index_.Scan(folders_);
+    } else if constexpr (std::is_same_v<T, ui::LibraryLook>) {
+      Look(c.id);
+    } else if constexpr (std::is_same_v<T, ui::LibraryOpenFolder>) {
+      OpenFolderOf(c.id);
+    } else if constexpr (std::is_same_v<T, ui::LibraryPlanEncode>) {
+      Look(c.id);
+      plan_ = c;
+    } else if constexpr (std::is_same_v<T, ui::LibraryEncode>) {
+      if (const LibraryEntry* entry = Find(c.id)) actions_.encode(entry->item.path, c);
     }
   };
   std::visit(visitor, command);
+}
+
+// Of each clip the newest one from the same noise to compare it with: of a draft a dense one, of a dense one a draft.
+void LibraryDesk::FindMates() {
+  std::map<std::pair<uint64_t, bool>, const LibraryEntry*> newest;  // by noise, and whether it is dense
+  for (const LibraryEntry& entry : entries_) {
+    if (entry.noise == 0) continue;
+    const LibraryEntry*& best = newest[{entry.noise, entry.item.dense}];
+    if (best == nullptr || best->modified < entry.modified) best = &entry;
+  }
+  for (LibraryEntry& entry : entries_) {
+    const auto it = newest.find({entry.noise, !entry.item.dense});
+    entry.item.mate = entry.noise == 0 || it == newest.end() ? 0 : it->second->item.id;
+  }
+}
+
+void LibraryDesk::Look(uint64_t id) {
+  const LibraryEntry* entry = Find(id);
+  if (entry == nullptr || looked_at_ == id) return;
+  looked_at_ = id;
+  view_.facts = {};
+  view_.facts.id = id;
+  facts_.Ask({id, entry->item.path, entry->sidecar_modified});
+}
+
+void LibraryDesk::TakeFacts() {
+  if (auto known = facts_.Take(); known && known->id == looked_at_) {
+    known_ = std::move(*known);
+    view_.facts = known_.facts.shown;
+    view_.facts.id = known_.id;
+    changed_ = true;
+  }
+  if (!plan_ || known_.id != plan_->id) return;
+  if (const LibraryEntry* entry = Find(plan_->id)) {
+    view_.encode = actions_.plan_encode(entry->item.path, known_.facts, *plan_);
+    view_.encode->id = plan_->id;
+    changed_ = true;
+  }
+  plan_.reset();
+}
+
+void LibraryDesk::OpenFolderOf(uint64_t id) {
+  const LibraryEntry* entry = Find(id);
+  if (entry == nullptr) return;
+  fs::path path = entry->item.path;
+  if (!path.has_filename()) path = path.parent_path();  // a folder of frames
+  try {
+    opener_.Open(path.parent_path().string());
+  } catch (const base::Error& error) {
+    options_.notify(Level::kWarning, error.what(), "Copy this text for the folder's path.");
+  }
 }
 
 void LibraryDesk::Filter() {
@@ -173,7 +251,7 @@ void LibraryDesk::Thumbs() {
     const LibraryEntry* entry = Find(id);
     if (entry == nullptr) continue;
     asked_ = id;
-    return thumbs_.Ask({id, entry->item.path});
+    return thumbs_.Ask({id, entry->item.path, 0});
   }
 }
 
@@ -181,9 +259,21 @@ bool LibraryDesk::Tick() {
   bool scanning = view_.scanning;
   if (index_.Take(entries_, scanning)) {
     view_.scanning = scanning;
+    FindMates();
     Filter();
+    // A sidecar may come after its clip was looked at.
+    const LibraryEntry* entry = Find(looked_at_);
+    if (entry != nullptr && known_.id == looked_at_ && known_.sidecar_modified != entry->sidecar_modified)
+      facts_.Ask({entry->item.id, entry->item.path, entry->sidecar_modified});
   }
   Thumbs();
+  TakeFacts();
+  for (const std::string& error : opener_.TakeErrors()) {
+    options_.notify(Level::kWarning, error, "Copy this text for the folder's path.");
+  }
+  for (const std::string& error : disk_.TakeErrors()) {
+    options_.notify(Level::kError, "The library's marks could not be saved: " + error, "");
+  }
   if (!changed_) return false;
   changed_ = false;
   view_.thumbs.clear();
@@ -213,14 +303,8 @@ void LibraryDesk::Save() {
   if (options_.folder.empty()) return;
   json marks = json::object();
   for (const auto& [path, mark] : marks_) marks[path] = mark == ui::Mark::kKeep ? "keep" : "reject";
-  try {
-    base::AtomicFile file(options_.folder + "/library.json");
-    file.Write(json{{"folders", folders_}, {"marks", marks}}.dump(1, ' ', false, json::error_handler_t::replace) +
-               "\n");
-    file.Commit();
-  } catch (const base::Error& error) {
-    options_.notify(Level::kError, std::string("The library's marks could not be saved: ") + error.what(), "");
-  }
+  disk_.Write(options_.folder + "/library.json",
+              json{{"folders", folders_}, {"marks", marks}}.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace app

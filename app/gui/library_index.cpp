@@ -4,9 +4,11 @@
 #include <chrono>
 #include <filesystem>
 #include <new>
+#include <set>
 
 #include "app/compare/record.h"
 #include "app/compare/source.h"
+#include "app/gui/library_cache.h"
 #include "app/gui/low_priority.h"
 #include "app/seen/job_record.h"
 #include "app/settings/text.h"
@@ -37,6 +39,25 @@ std::string TextOf(const json& job, const char* key) {
   return job[key].is_structured() ? "" : ToText(job[key]);
 }
 
+int64_t ModifiedAt(const std::string& path) {
+  std::error_code error;
+  const auto time = fs::last_write_time(path, error);
+  return error ? 0 : static_cast<int64_t>(time.time_since_epoch().count());
+}
+
+// FNV-1a over what a clip's noise, and what it would show if attention were exact, depend on. Never 0.
+uint64_t NoiseOf(const json& job) {
+  std::string text;
+  for (const char* key : {"prompt", "negative_prompt", "width", "height", "frames", "seed", "steps", "guidance",
+                          "scheduler", "flow_shift", "max_sequence_length"}) {
+    text += TextOf(job, key) + '\n';
+  }
+  text += fs::path(TextOf(job, "model")).filename().string();
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash | 1;
+}
+
 void Describe(LibraryEntry& entry) {
   ui::LibraryItem& item = entry.item;
   Provenance known = ReadProvenance(item.path, "");
@@ -61,10 +82,19 @@ void Describe(LibraryEntry& entry) {
   if (!model.empty()) add(fs::path(model).filename().string());
   item.seconds = known.seconds();
   item.skipped = known.sparsity();
-  entry.words = LowerASCII(item.title + " " + item.detail + " " + item.path);
+  entry.noise = item.has_job ? NoiseOf(known.job) : 0;
+  entry.words = WordsOf(item);
+}
+
+bool IsBelow(const std::string& path, const std::string& folder) {
+  return path.starts_with(folder) && (folder.ends_with('/') || path[folder.size()] == '/');
 }
 
 }  // namespace
+
+std::string WordsOf(const ui::LibraryItem& item) {
+  return LowerASCII(item.title + " " + item.detail + " " + item.path);
+}
 
 LibraryIndex::LibraryIndex(std::function<void()> wake)
     : wake_(std::move(wake)),
@@ -88,10 +118,33 @@ bool LibraryIndex::Take(std::vector<LibraryEntry>& entries, bool& scanning) {
   return true;
 }
 
+// What was known at the last session's end shows before anything was looked at.
+void LibraryIndex::ReadCache(const std::vector<std::string>& folders) {
+  if (cache_read_) return;
+  cache_read_ = true;
+  known_ = ReadLibraryCache(LibraryCachePath());
+  std::vector<LibraryEntry> entries;
+  for (auto& [path, entry] : known_) {
+    entry.item.id = next_id_++;
+    const auto below = [&, &where = path](const std::string& folder) { return IsBelow(where, folder); };
+    if (std::any_of(folders.begin(), folders.end(), below)) entries.push_back(entry);
+  }
+  if (entries.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    entries_ = std::move(entries);
+    changed_ = true;
+  }
+  wake_();
+}
+
 LibraryIndex::Nothing LibraryIndex::Work(const std::vector<std::string>& folders,
                                          const std::function<bool()>& outdated) {
   LowerThreadPriority();
+  ReadCache(folders);
   std::vector<LibraryEntry> found;
+  std::set<std::string> seen;  // folders may lie in each other
+  size_t described = 0;
   auto told = std::chrono::steady_clock::now();
   const auto tell = [&](bool scanning) {
     {
@@ -103,6 +156,26 @@ LibraryIndex::Nothing LibraryIndex::Work(const std::vector<std::string>& folders
     }
     wake_();
   };
+  const auto take = [&](LibraryEntry entry) {
+    if (!seen.insert(entry.item.path).second) return;
+    entry.sidecar_modified = ModifiedAt(StemOf(entry.item.path) + ".json");
+    LibraryEntry& known = known_[entry.item.path];
+    const bool same = known.item.id != 0 && known.modified == entry.modified && known.bytes == entry.bytes &&
+                      known.sidecar_modified == entry.sidecar_modified;
+    if (!same) {
+      // A file that changed is another one for who has its picture; a sidecar that came later is not.
+      const bool same_file = known.item.id != 0 && known.modified == entry.modified && known.bytes == entry.bytes;
+      entry.item.id = same_file ? known.item.id : next_id_++;
+      Describe(entry);
+      ++described;
+      known = std::move(entry);
+    }
+    found.push_back(known);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - told < kTellEvery) return;
+    told = now;
+    tell(true);
+  };
   try {
     for (const std::string& folder : folders) {
       std::error_code error;
@@ -111,22 +184,20 @@ LibraryIndex::Nothing LibraryIndex::Work(const std::vector<std::string>& folders
         if (outdated()) return {};
         if (it.depth() > kMostDepth) it.pop();
         std::error_code ignored;
-        if (!it->is_regular_file(ignored) || !IsClip(it->path())) continue;
         LibraryEntry entry;
         entry.item.path = it->path().string();
         entry.modified = static_cast<int64_t>(it->last_write_time(ignored).time_since_epoch().count());
-        entry.bytes = it->file_size(ignored);
-        LibraryEntry& known = known_[entry.item.path];
-        if (known.item.id == 0 || known.modified != entry.modified || known.bytes != entry.bytes) {
-          entry.item.id = next_id_++;
-          Describe(entry);
-          known = std::move(entry);
+        // The PNG frames of a render, in a folder, are one clip.
+        if (it->is_directory(ignored) && fs::is_regular_file(entry.item.path + ".json", ignored) &&
+            fs::is_regular_file(it->path() / "0000.png", ignored)) {
+          it.disable_recursion_pending();
+          entry.item.path += '/';
+          take(std::move(entry));
+          continue;
         }
-        found.push_back(known);
-        const auto now = std::chrono::steady_clock::now();
-        if (now - told < kTellEvery) continue;
-        told = now;
-        tell(true);
+        if (!it->is_regular_file(ignored) || !IsClip(it->path())) continue;
+        entry.bytes = it->file_size(ignored);
+        take(std::move(entry));
       }
     }
   } catch (const std::exception&) {
@@ -134,6 +205,17 @@ LibraryIndex::Nothing LibraryIndex::Work(const std::vector<std::string>& folders
     return {};
   }
   tell(false);
+  // What other windows know of other folders stays, as long as it is there.
+  const size_t gone = std::erase_if(known_, [&](const auto& item) {
+    const auto below = [&](const std::string& folder) { return IsBelow(item.first, folder); };
+    if (seen.count(item.first)) return false;
+    std::error_code error;
+    return std::any_of(folders.begin(), folders.end(), below) || !fs::exists(item.first, error);
+  });
+  if (described == 0 && gone == 0) return {};
+  std::vector<LibraryEntry> entries;
+  for (const auto& [path, entry] : known_) entries.push_back(entry);
+  WriteLibraryCache(LibraryCachePath(), entries);
   return {};
 }
 

@@ -15,13 +15,18 @@ namespace app {
 // A clip of the library.
 struct LibraryEntry {
   ui::LibraryItem item;
-  std::string words;     // lower case: what a search looks through
-  int64_t modified = 0;  // to tell whether the file is another one
+  std::string words;                           // lower case: what a search looks through
+  int64_t modified = 0, sidecar_modified = 0;  // to tell whether the files are others; 0: there is none
   uint64_t bytes = 0;
+  uint64_t noise = 0;  // equal for clips from the same noise, model and prompt, whatever their attention; 0: not known
 };
 
+// What a search looks through.
+std::string WordsOf(const ui::LibraryItem& item);
+
 // Finds clips below folders and what their sidecars (else the files themselves) say, in a thread of its own. What is
-// known of a file that did not change is not read again.
+// known of a file that did not change is not read again, nor at the next start (app/gui/library_cache.h): what was
+// there then is there at once, until the folders were looked through.
 class LibraryIndex {
  public:
   explicit LibraryIndex(std::function<void()> wake);
@@ -32,6 +37,7 @@ class LibraryIndex {
 
  private:
   struct Nothing {};
+  void ReadCache(const std::vector<std::string>& folders);
   Nothing Work(const std::vector<std::string>& folders, const std::function<bool()>& outdated);
 
   const std::function<void()> wake_;
@@ -39,6 +45,7 @@ class LibraryIndex {
   std::vector<LibraryEntry> entries_;
   std::map<std::string, LibraryEntry> known_;  // only the thread uses it
   uint64_t next_id_ = 1;                       // only the thread uses it
+  bool cache_read_ = false;                    // only the thread uses it
   bool scanning_ = false, changed_ = false;
   Background<std::vector<std::string>, Nothing> thread_;
 };

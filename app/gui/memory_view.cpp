@@ -23,6 +23,7 @@ MemoryAnswer MemoryView::operator()(const MemoryQuestion& question) {
     options.dtype = question.settings.TextOr("dtype", "auto");
     const std::string key = options.device + '\n' + options.dtype;
     if (question.look || !machines_.count(key)) machines_[key] = look_at_machine_(options);
+    if (question.look && look_at_device_ && machines_.at(key).cuda) answer.device = look_at_device_(options.device);
     const JobMemory memory = MemoryOf([&](std::string_view of) -> const Value& { return question.settings.at(of); },
                                       question.model, machines_.at(key));
     answer.estimate = "about " + InGB(memory.bytes) + " of memory";

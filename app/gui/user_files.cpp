@@ -104,6 +104,7 @@ SavedState StateOf(const json& file) {
     }
   }
   state.prompt_history = Texts(file.value("prompt_history", json()));
+  state.negative_history = Texts(file.value("negative_history", json()));
   state.recent_models = Texts(file.value("recent_models", json()));
   return state;
 }
@@ -226,7 +227,8 @@ std::vector<SavedJob> UserFiles::ReadQueue(std::vector<std::string>& problems) c
   try {
     errors.ThrowIfAny();
   } catch (const base::Error& problem) {
-    PutAside(queue_path(), base::StrCat("the saved queue cannot be read as a whole: ", problem.what()), problems);
+    const std::string what = problem.what();  // the line that is wrong and a caret below it follow
+    PutAside(queue_path(), "the saved queue cannot be read as a whole: " + what.substr(0, what.find('\n')), problems);
   }
   return jobs;
 }
@@ -260,6 +262,7 @@ void UserFiles::WriteState(const SavedState& state) {
                      {"num_seeds", state.num_seeds},
                      {"form", form},
                      {"prompt_history", state.prompt_history},
+                     {"negative_history", state.negative_history},
                      {"recent_models", state.recent_models}};
   disk_.Write(folder_ + "/gui.json", file.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }

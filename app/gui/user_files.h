@@ -16,7 +16,7 @@ struct SavedState {
   int width = 1440, height = 900;  // of the window, in screen units
   bool maximized = false;
   ExplicitSettings form;
-  std::vector<std::string> prompt_history, recent_models;
+  std::vector<std::string> prompt_history, negative_history, recent_models;
   bool shuffle_seed = false, live = true, paused = false;
   int num_seeds = 1;
 };

@@ -9,7 +9,8 @@
 namespace app {
 
 struct WindowOptions {
-  std::string font, cjk_font;  // files; "": none
+  std::string font;  // a file; "": none
+  ui::FontFile cjk_font;
   int width = 1440, height = 900;
   bool maximized = false;
 };
@@ -30,13 +31,14 @@ class Window {
   // The window and its context are destroyed and made again; the studio and the controller do not notice.
   void Recreate();
 
-  // For tests and benchmarks: frames drawn so far; while jobs rendered, how many a second, and the longest time between
-  // two of them.
+  // For tests and benchmarks: frames so far (of which only what changes is painted); while jobs rendered, the longest
+  // time that something waited for the next frame, or that the window did not look whether there is something.
   int64_t frames() const;
-  double busy_frames_a_second() const;
   double longest_gap_s() const;
   // What the next frame looks like, drawn now.
   ui::Image Picture(Controller& controller, ui::Studio& studio);
+  // As if all of the next frame had changed.
+  void PaintAllAnew();
   int width() const;
   int height() const;
 
@@ -57,9 +59,5 @@ class Window {
   WindowOptions options_;
   std::unique_ptr<Impl> impl_;
 };
-
-// The bundled font beside the program, else the system's; a system font with Chinese, Japanese and Korean. "": none.
-std::string FindFont();
-std::string FindCJKFont();
 
 }  // namespace app

@@ -133,7 +133,7 @@ Bench::Bench(UiState state, ImVec2 display, float display_scale) : studio(state)
   io.DisplaySize = display;
   io.ConfigFlags |= ImGuiConfigFlags_NavEnableKeyboard;
   for (int key = 0; key < ImGuiKey_COUNT; ++key) io.KeyMap[key] = key;
-  fonts_ = LoadFonts(std::string(SPARGE_FONT), "", scale, nullptr);
+  fonts_ = LoadFonts(std::string(SPARGE_FONT), {}, {}, scale, nullptr);
   unsigned char* pixels = nullptr;
   int width = 0, height = 0;
   io.Fonts->GetTexDataAsAlpha8(&pixels, &width, &height);

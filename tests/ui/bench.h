@@ -30,6 +30,7 @@ BlockMapView SampleMap(int step, int layer, int head);
 class RecordedTextures final : public Textures {
  public:
   ImTextureID Show(int slot, const Image& image, bool smooth) override;
+  uint64_t Bytes(int first, int last) const override { return static_cast<uint64_t>(last - first + 1) << 20; }
   std::vector<uint64_t> shown;
 };
 

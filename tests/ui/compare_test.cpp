@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <imgui_internal.h>
 
 #include <cmath>
 #include <limits>
@@ -257,6 +258,74 @@ TEST(Compare, NumbersAreCopiedByAClick) {
   EXPECT_STREQ(ImGui::GetClipboardText(), "35.00 dB");
 }
 
+// As cards of the Library are dragged: the payload is there every frame, and dropped at `place`.
+std::vector<CompareAdd> DropAt(Bench& bench, const std::string& place, const std::string& payload) {
+  ImGuiContext& g = *ImGui::GetCurrentContext();
+  bench.all.clear();
+  ImGui::GetIO().MouseDown[0] = true;
+  bench.Frame();
+  g.DragDropActive = g.DragDropWithinSource = true;
+  g.DragDropPayload.SourceId = 1;
+  g.DragDropMouseButton = 0;
+  const auto hold = [&] { ImGui::SetDragDropPayload("sparge_clip", payload.data(), payload.size()); };
+  hold();
+  g.DragDropWithinSource = false;
+  const Rect at = bench.studio.places().at(place);
+  ImGui::GetIO().MousePos = ImVec2((at.x0 + at.x1) / 2, (at.y0 + at.y1) / 2);
+  for (const bool down : {true, true, false, false}) {
+    g.DragDropPayload.DataFrameCount = g.FrameCount;
+    ImGui::GetIO().MouseDown[0] = down;
+    bench.Frame();
+  }
+  return Asked<CompareAdd>(bench.all);
+}
+
+TEST(Compare, ClipsThatAreDroppedJoin) {
+  {
+    CompareBench bench;
+    const auto added = DropAt(bench, "stage", "/clips/прo.mp4");
+    ASSERT_EQ(added.size(), 1u);
+    EXPECT_EQ(added[0].path, "/clips/прo.mp4");
+    EXPECT_FALSE(bench.studio.compare().locked) << "it is no click on the wipe";
+  }
+  Bench bench;
+  bench.Frames(2);
+  const auto one = DropAt(bench, "workspace/Compare", std::string("/a.mp4\0", 7));
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_TRUE(one[0].dropped);
+  EXPECT_EQ(bench.studio.state().workspace, Workspace::kCreate) << "one clip is no comparison";
+  const auto two = DropAt(bench, "workspace/Compare", std::string("/a.mp4\0/b.mp4", 14));
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[1].path, "/b.mp4");
+  EXPECT_EQ(bench.studio.state().workspace, Workspace::kCompare);
+  bench.Frames(2);
+  EXPECT_EQ(DropAt(bench, "compare/empty", "/c.mp4").size(), 1u);
+}
+
+TEST(Compare, APixelIsHeldAndCopied) {
+  CompareBench bench;
+  const Rect p = bench.studio.places().at("stage/picture");
+  const auto to = [&](float x, float y) {
+    ImGui::GetIO().MousePos = ImVec2(p.x0 + (p.x1 - p.x0) * x / 40, p.y0 + (p.y1 - p.y0) * y / 30);
+    bench.Frames(2);
+  };
+  to(12.5f, 20.5f);
+  bench.Key(' ');  // stands still
+  bench.Key('C');
+  EXPECT_EQ(ImGui::GetClipboardText(),
+            "frame " + std::to_string(bench.last.frame + 1) + ", pixel 12, 20: A 60 60 60 B 70 70 70");
+  ImGui::GetIO().MouseDown[1] = true;
+  bench.Frame();
+  ImGui::GetIO().MouseDown[1] = false;
+  bench.Frames(2);
+  to(30.5f, 5.5f);
+  EXPECT_EQ(bench.studio.compare().pixel_x, 12) << "held";
+  bench.Click("pixel/at");
+  EXPECT_STREQ(ImGui::GetClipboardText(), "12, 20");
+  bench.Click("pixel/1");
+  EXPECT_STREQ(ImGui::GetClipboardText(), "70 70 70");
+}
+
 TEST(Compare, ABlindTestShowsXAndTakesAnswers) {
   CompareBench bench;
   bench.Click("compare/abx");
@@ -286,6 +355,10 @@ TEST(Compare, AnExportAsksForWhatIsTicked) {
   EXPECT_TRUE(asked[0].difference && asked[0].side_by_side);
   EXPECT_FALSE(asked[0].wipe);
   EXPECT_EQ(asked[0].folder, "/clips/comparison");
+  bench.Key('E');
+  ASSERT_TRUE(bench.Has("export/go"));
+  bench.Key(kKeyEscape);
+  EXPECT_FALSE(bench.Has("export/go"));
 }
 
 TEST(Compare, TheProgramMayShowAnotherWorkspace) {

@@ -1,5 +1,6 @@
 #include "ui/compare/actions.h"
 
+#include "ui/compare/panels.h"
 #include "ui/compare/player.h"
 #include "ui/compare/stage.h"
 
@@ -42,6 +43,12 @@ std::string HasWorst(const Context& c) {
 std::string HasHeats(const Context& c) {
   if (!HasTwo(c).empty()) return HasTwo(c);
   return c.view.compare.heats.empty() ? "There is no record of their attention" : "";
+}
+
+std::string HasPixel(const Context& c) {
+  if (!HasOne(c).empty()) return HasOne(c);
+  if (c.view.compare.abx.running) return "A blind test runs";
+  return c.local.compare.has_pixel ? "" : "Point at the picture";
 }
 
 // In a blind test 1, 2 and 3 show A, B and X.
@@ -174,6 +181,21 @@ constexpr Action kActions[] = {
      false,
      HasTwo,
      [](Context& c) { Mine(c).choosing_region = !Mine(c).choosing_region; }},
+    {"compare_copy",
+     "Copy the pixel's place and values",
+     "Compare",
+     {'C'},
+     false,
+     HasPixel,
+     [](Context& c) {
+       const CompareView& view = c.view.compare;
+       const CompareLocal& local = Mine(c);
+       std::string text = "frame " + std::to_string(view.shown_frame + 1) + ", pixel " + std::to_string(local.pixel_x) +
+                          ", " + std::to_string(local.pixel_y) + ":";
+       for (const CompareClip& clip : view.clips)
+         text += " " + clip.letter + " " + PixelText(view, clip, local.pixel_x, local.pixel_y);
+       ImGui::SetClipboardText(text.c_str());
+     }},
     {"compare_smooth",
      "Nearest or linear between pixels",
      "Compare",

@@ -13,6 +13,7 @@ struct CompareOpen {  // instead of what is compared now
 };
 struct CompareAdd {
   std::string path;
+  bool dropped = false;  // onto Compare: maybe it is not in sight
 };
 struct CompareRemove {
   size_t clip = 0;

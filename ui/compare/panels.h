@@ -14,6 +14,9 @@ void DrawCompareHeats(Context& c);  // in the stage's place
 // Over everything.
 void DrawExport(Context& c);
 
+// "201 63 44": red, green and blue of the clip's frame at this pixel of the reference.
+std::string PixelText(const CompareView& view, const CompareClip& clip, int x, int y);
+
 // Which slots of textures the workspace uses (ui::Textures).
 inline constexpr int kCompareSlot = 10, kDifferenceSlot = 14, kXSlot = 15;
 

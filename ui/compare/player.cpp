@@ -69,7 +69,7 @@ void FollowClips(CompareLocal& local, const CompareView& view) {
     local.position = kWithin;
     local.zoom = local.pan_x = local.pan_y = 0;
     local.playing = view.num_frames > 1;
-    local.has_pixel = local.has_look = false;
+    local.has_pixel = local.pixel_held = local.has_look = false;
   }
   if (view.num_frames != local.num_frames) {
     if (local.num_frames <= 1 && view.num_frames > 1) local.playing = true;

@@ -32,12 +32,16 @@ struct CompareLocal {
   // the picture
   double zoom = 0;              // screen pixels a picture pixel; 0: fitted
   double pan_x = 0, pan_y = 0;  // of the picture's centre, in picture pixels
-  bool smooth = false;
+  bool smooth = true;           // linear between pixels, when enlarged; else the nearest one
   bool has_pixel = false;
   int pixel_x = 0, pixel_y = 0;  // under the mouse, in the reference's pixels
+  bool pixel_held = false;       // this one, wherever the mouse is
+  float shown_scale = 0;         // of the last frame: screen pixels a picture pixel
+  bool over_caption = false;     // the mouse, in the last frame
   bool choosing_region = false, dragging_region = false;
   int region_x = 0, region_y = 0;
-  int curve = 0;  // PSNR, SSIM, flicker
+  Region dragged;  // so far
+  int curve = 0;   // PSNR, SSIM, flicker
   // overlays
   bool export_open = false, focus_export = false, heats_open = false, abx_open = false;
   int abx_show = 2, abx_trials = 10;

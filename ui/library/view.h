@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "ui/compare/view.h"
 #include "ui/image.h"
 
 // What the workspace Library shows, as plain data, and what it asks for.
@@ -21,6 +23,7 @@ struct LibraryItem {
   double seconds = -1, skipped = -1;  // negative: not known
   bool has_job = false, dense = false;
   Mark mark = Mark::kNone;
+  uint64_t mate = 0;  // the newest clip from the same noise to compare it with: dense for another, another for dense
 };
 
 // A few frames of a clip, small.
@@ -30,12 +33,33 @@ struct LibraryThumb {
   std::string error;
 };
 
+// What is known about the clip that is looked at.
+struct LibraryFacts {
+  uint64_t id = 0;
+  std::vector<Figure> figures;
+  std::string note;   // what it was made from, if it was not rendered
+  std::string error;  // why it cannot be read, or only in part
+};
+
+// The clip in another encoding, as the form's settings would have it.
+struct LibraryEncodePlan {
+  uint64_t id = 0;
+  std::string extension;         // of the file, "mp4"; "png": frames in a folder
+  std::string out;               // a name that is free
+  bool from_clip = false;        // else from the kept latents
+  std::string why_not_latents;   // "" if they are there
+  std::string source, encoding;  // for people
+  std::string why_not;           // "" if it can be done
+};
+
 struct LibraryView {
   std::shared_ptr<const std::vector<LibraryItem>> items;  // that the search leaves, sorted
   size_t num_all = 0;
   bool scanning = false;
   std::vector<std::string> folders;
   std::map<uint64_t, std::shared_ptr<const LibraryThumb>> thumbs;  // of what is visible
+  LibraryFacts facts;                                              // of the clip that was looked at last
+  std::optional<LibraryEncodePlan> encode;                         // that was asked for last
 };
 
 struct LibraryQuery {
@@ -50,7 +74,7 @@ struct LibraryVisible {
   bool operator==(const LibraryVisible&) const = default;
 };
 struct LibraryMark {
-  uint64_t id = 0;
+  std::vector<uint64_t> ids;
   Mark mark = Mark::kNone;
 };
 struct LibraryTrash {
@@ -66,8 +90,25 @@ struct LibraryFinish {  // dense, from the same noise
   uint64_t id = 0;
 };
 struct LibraryRescan {};
-using LibraryCommand = std::variant<LibraryQuery, LibraryVisible, LibraryMark, LibraryTrash, LibraryPlay,
-                                    LibraryCompare, LibraryFinish, LibraryRescan>;
+struct LibraryLook {  // facts of this clip are wanted
+  uint64_t id = 0;
+};
+struct LibraryOpenFolder {  // that the clip is in, in the desktop's file manager
+  uint64_t id = 0;
+};
+struct LibraryPlanEncode {  // the plan is wanted again whenever the form changes
+  uint64_t id = 0;
+  std::string extension;
+  bool from_clip = false;
+};
+struct LibraryEncode {
+  uint64_t id = 0;
+  std::string out;
+  bool from_clip = false;
+};
+using LibraryCommand =
+    std::variant<LibraryQuery, LibraryVisible, LibraryMark, LibraryTrash, LibraryPlay, LibraryCompare, LibraryFinish,
+                 LibraryRescan, LibraryLook, LibraryOpenFolder, LibraryPlanEncode, LibraryEncode>;
 
 // What the workspace remembers between frames and nobody saves.
 struct LibraryLocal {
@@ -75,6 +116,13 @@ struct LibraryLocal {
   LibraryVisible visible;
   std::vector<uint64_t> selected;  // in the order in which they were chosen
   bool asked = false;
+  uint64_t looked_at = 0;
+  bool focus_search = false;
+  // The window "encode again".
+  bool encode_open = false, focus_encode = false;
+  LibraryPlanEncode wanted;
+  std::string planned_for;  // the plan's question and the form's answers when it was asked
+  std::string out;          // as it is typed
 };
 
 }  // namespace ui

@@ -21,6 +21,8 @@ void Before(Context& c, float width) {
   ImGui::SetNextItemWidth(width);
   ImGui::SliderInt("###abx_trials", &local.abx_trials, 5, 40, "%d", ImGuiSliderFlags_AlwaysClamp);
   c.Mark("abx/trials");
+  CopyLastByRightClick(c, std::to_string(local.abx_trials),
+                       "How often X is drawn. With 5 trials only all right is below 5 %; more trials show less.");
   if (PrimaryButton(c, "abx/start", "Start", "", view.clips.size() < 2 ? "It takes two clips" : "", width, false)) {
     c.Do(ABXStart{local.abx_trials, local.left, local.right});
     local.abx_show = 2;
@@ -32,8 +34,11 @@ void Before(Context& c, float width) {
 void During(Context& c, float width) {
   CompareLocal& local = c.local.compare;
   const ABXView& abx = c.view.compare.abx;
-  Label(c, c.theme.text, "Trial " + std::to_string(abx.trial + 1) + " of " + std::to_string(abx.num_trials),
-        c.fonts.title);
+  ImGui::PushFont(c.fonts.title);
+  CopyableText(c, "abx/trial", c.theme.text,
+               "Trial " + std::to_string(abx.trial + 1) + " of " + std::to_string(abx.num_trials),
+               "The one that is to be answered, from 1; how many are right is told at the end");
+  ImGui::PopFont();
   Bar(c, static_cast<double>(abx.trial) / std::max(abx.num_trials, 1), ImVec2(width, c.Px(6)), c.theme.accent);
   const char* const names[] = {"A", "B", "X"};
   const ImU32 dots[] = {c.theme.a, c.theme.b, c.theme.accent};
@@ -58,7 +63,7 @@ void After(Context& c, float width) {
   if (!abx.saved_path.empty()) {
     Label(c, c.theme.faint, "saved", c.fonts.small);
     CopyableText(c, "abx/path", c.theme.dim, Cut(abx.saved_path.substr(abx.saved_path.rfind('/') + 1), width),
-                 abx.saved_path);
+                 "The record of this test: every trial's X and answer", abx.saved_path);
   }
   if (Button(c, "abx/again", "Again", "", "", width)) c.Do(ABXStop{});
 }

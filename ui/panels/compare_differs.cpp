@@ -26,7 +26,7 @@ void DrawCompareDiffers(Context& c) {
   ImGui::PopFont();
   ImGui::SameLine(0, c.Px(10));
   CopyableText(c, "differs", c.theme.text, Cut(text, ImGui::GetContentRegionAvail().x),
-               "Settings of the two jobs that are not the same, as the files hold them: left → right\n\n" + text);
+               "Settings of the two jobs that are not the same, as the files hold them: left → right\n\n" + text, text);
   bool first = true;
   const std::string pair = "A → " + (right < view.clips.size() ? view.clips[right].letter : std::string());
   for (size_t i = 0; i < view.speeds.size(); ++i) {

@@ -52,7 +52,8 @@ void DrawExport(Context& c) {
   }
   box("difference", "difference (MP4)", &wanted.difference, "difference.mp4");
   box("pictures", "this frame of every clip (PNG)", &wanted.pictures, "frame_NNNN_A.png, frame_NNNN_B.png");
-  box("numbers", "metrics (CSV and JSON)", &wanted.numbers, "metrics.csv, metrics.json: per frame, and the clip's");
+  box("numbers", "metrics (CSV and JSON)", &wanted.numbers,
+      "metrics.csv, metrics.json: per frame, and the clip's; of the whole picture");
   box("report", "report and contact sheet (HTML, PNG)", &wanted.report, "report.html, contact_sheet.png");
   Label(c, c.theme.dim, "into the folder", c.fonts.small);
   ImGui::SetNextItemWidth(-1);
@@ -71,7 +72,9 @@ void DrawExport(Context& c) {
     local.export_open = false;
   }
   ImGui::SameLine(0, c.Px(8));
-  if (Button(c, "export/close", "Cancel", "", "", each)) local.export_open = false;
+  const bool escaped = std::any_of(c.input.keys.begin(), c.input.keys.end(),
+                                   [](const KeyPress& press) { return press.key == kKeyEscape; });
+  if (Button(c, "export/close", "Cancel", "Esc", "", each) || escaped) local.export_open = false;
   ImGui::End();
   ImGui::PopStyleColor();
   ImGui::PopStyleVar(2);

@@ -10,37 +10,9 @@
 namespace ui {
 namespace {
 
-// Step × layer as DrawHeatMap, in a map of our choice: its cells have the sign of a difference.
-void DrawSignedMap(Context& c, const CompareHeat& heat, ImVec2 size) {
-  const ImVec2 at = ImGui::GetCursorScreenPos();
-  const float cell_w = size.x / static_cast<float>(std::max(heat.num_steps, 1)),
-              cell_h = size.y / static_cast<float>(std::max(heat.num_layers, 1));
-  ImDrawList& draw = *ImGui::GetWindowDrawList();
-  const auto value_at = [&](int step, int layer) {
-    return heat.skipped[static_cast<size_t>(step) * static_cast<size_t>(heat.num_layers) + static_cast<size_t>(layer)];
-  };
-  for (int layer = 0; layer < heat.num_layers; ++layer) {
-    for (int step = 0; step < heat.num_steps; ++step) {
-      const double value = value_at(step, layer);
-      const ImVec2 a(std::round(at.x + cell_w * static_cast<float>(step)),
-                     std::round(at.y + cell_h * static_cast<float>(layer)));
-      const ImVec2 b(std::round(at.x + cell_w * static_cast<float>(step + 1)),
-                     std::round(at.y + cell_h * static_cast<float>(layer + 1)));
-      const float gap = std::min(cell_w, cell_h) >= 6 ? 1 : 0;
-      draw.AddRectFilled(a, ImVec2(b.x - gap, b.y - gap), std::isnan(value) ? c.theme.unknown : Diverging(value));
-    }
-  }
-  ImGui::InvisibleButton("heat/difference", size);
-  c.Mark("heat/difference");
-  if (!ImGui::IsItemHovered()) return;
-  const ImVec2 mouse = ImGui::GetIO().MousePos;
-  const int step = std::clamp(static_cast<int>((mouse.x - at.x) / cell_w), 0, heat.num_steps - 1);
-  const int layer = std::clamp(static_cast<int>((mouse.y - at.y) / cell_h), 0, heat.num_layers - 1);
-  const double value = value_at(step, layer);
-  Tooltip(c, "step " + std::to_string(step) + ", layer " + std::to_string(layer) + ": " +
-                 (std::isnan(value) ? "not recorded in both"
-                                    : (value >= 0 ? "+" : "") + Number(100 * value, 1) + " points"));
-}
+constexpr const char* kDefinition =
+    "Share of this step's and layer's attention that was skipped, over heads and passes: blocks of Q·K and tiles of "
+    "P·V, from the counts in the sidecars. A difference is in points of 100 %. Steps and layers count from 0.";
 
 }  // namespace
 
@@ -53,35 +25,42 @@ void DrawCompareHeats(Context& c) {
   if (!view.heats_note.empty()) Label(c, c.theme.warning, view.heats_note);
   if (view.heats.empty()) return;
   const ImVec2 room = ImGui::GetContentRegionAvail();
-  const float text = ImGui::GetTextLineHeightWithSpacing() * 2 + c.Px(30);
+  const float text = ImGui::GetTextLineHeightWithSpacing() + ImGui::GetStyle().ItemSpacing.y + c.Px(26);
   const auto count = static_cast<float>(view.heats.size());
-  const float height = std::clamp(room.y / count - text - c.Px(8), c.Px(24), c.Px(260));
+  const float height = std::clamp(room.y / count - text, c.Px(24), c.Px(260));
   for (size_t i = 0; i < view.heats.size(); ++i) {
     const CompareHeat& heat = view.heats[i];
-    DrawFigure(c, "heat/total/" + std::to_string(i), heat.total, room.x);
-    if (heat.is_difference) {
-      DrawSignedMap(c, heat, ImVec2(room.x, height));
-      DrawDivergingLegend(c, "left skips more", "right skips more", std::min(room.x, c.Px(420)));
-      continue;
-    }
+    const float x = ImGui::GetCursorPosX(), legend = std::min(room.x * 0.45f, c.Px(420));
+    DrawFigure(c, "heat/total/" + std::to_string(i), heat.total, room.x - legend - c.Px(12));
+    ImGui::SameLine(x + room.x - legend);
+    ImGui::SetCursorPosY(ImGui::GetCursorPosY() + c.Px(14));
+    heat.is_difference ? DrawDivergingLegend(c, "left skips more", "right skips more", legend)
+                       : DrawLegend(c, "0 %", "100 % skipped", legend);
     HeatMap map;
-    map.name = "heat/" + std::to_string(i);
+    map.name = heat.is_difference ? "heat/difference" : "heat/" + std::to_string(i);
     map.columns = heat.num_steps;
     map.rows = heat.num_layers;
     map.column_name = "step";
     map.row_name = "layer";
+    map.color = heat.is_difference ? Diverging : nullptr;
     map.value = [&heat](int step, int layer) -> std::optional<double> {
       const double value =
           heat.skipped[static_cast<size_t>(step) * static_cast<size_t>(heat.num_layers) + static_cast<size_t>(layer)];
       return std::isnan(value) ? std::nullopt : std::optional<double>(value);
     };
-    map.tooltip = [&map, &heat](int step, int layer) {
+    const auto text_of = [&](int step, int layer) {
       const auto value = map.value(step, layer);
-      return heat.title + ", step " + std::to_string(step) + ", layer " + std::to_string(layer) + ": " +
-             (value ? Percent(*value, 1) + " skipped" : "not recorded");
+      std::string number = heat.is_difference ? "not recorded in both" : "not recorded";
+      if (value && heat.is_difference) number = (*value >= 0 ? "+" : "") + Number(100 * *value, 1) + " points";
+      if (value && !heat.is_difference) number = Percent(*value, 1) + " skipped";
+      return heat.title + ", step " + std::to_string(step) + ", layer " + std::to_string(layer) + ": " + number;
     };
-    DrawHeatMap(c, map, ImVec2(room.x, height));
-    DrawLegend(c, "0 %", "100 % skipped", std::min(room.x, c.Px(420)));
+    map.tooltip = [&](int step, int layer) {
+      const std::string said = text_of(step, layer);
+      return std::string(kDefinition) + "\n\n" + said + "\nclick: copy this line";
+    };
+    if (const auto cell = DrawHeatMap(c, map, ImVec2(room.x, height)))
+      ImGui::SetClipboardText(text_of(cell->first, cell->second).c_str());
   }
 }
 

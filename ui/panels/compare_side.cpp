@@ -27,8 +27,11 @@ void Options(Context& c, float width) {
   } else if (local.mode == CompareMode::kFlicker) {
     auto rate = static_cast<float>(local.flicker_hz);
     ImGui::SetNextItemWidth(width);
+    ImGui::PushAllowKeyboardFocus(false);  // Tab is the next clip's
     if (ImGui::SliderFloat("###flicker_rate", &rate, 0.5f, 15, "%.1f changes a second")) local.flicker_hz = rate;
+    ImGui::PopAllowKeyboardFocus();
     c.Mark("compare/flicker_rate");
+    CopyLastByRightClick(c, Number(local.flicker_hz, 1), "How often the other side is shown, a second");
   } else if (local.mode == CompareMode::kDifference) {
     const char* const kinds[] = {"absolute", "signed", "luma", "SSIM"};
     const int kind = Segments(c, "difference", kinds, nullptr, 4, static_cast<int>(local.difference), width);
@@ -36,26 +39,36 @@ void Options(Context& c, float width) {
     if (local.difference != DifferenceMode::kSSIM) {
       auto gain = static_cast<float>(local.gain > 0 ? local.gain : view.auto_gain > 0 ? view.auto_gain : 4);
       ImGui::SetNextItemWidth(width - c.Px(62));
+      ImGui::PushAllowKeyboardFocus(false);  // Tab is the next clip's
       if (ImGui::SliderFloat("###gain", &gain, 1, 64, "gain × %.1f", ImGuiSliderFlags_Logarithmic)) local.gain = gain;
+      ImGui::PopAllowKeyboardFocus();
       c.Mark("compare/gain");
-      Tooltip(c,
-              "Differences are multiplied by this. auto: the greatest power of two at which 99.5 % of the pixels "
-              "that differ stay below white.");
+      CopyLastByRightClick(c, Number(gain, 1),
+                           "Differences are multiplied by this. auto: the greatest power of two at which 99.5 % of the "
+                           "pixels that differ stay below white.");
       ImGui::SameLine(0, c.Px(6));
       if (Button(c, "compare/auto_gain", "auto", "Chosen from the clips' differences",
                  local.gain > 0 ? "" : "It is automatic", c.Px(56))) {
         local.gain = 0;
       }
     }
+    const std::string most = Number(view.legend_high, 1);
     if (local.difference == DifferenceMode::kSSIM) {
       DrawLegend(c, "SSIM 1", "0", width);
+      CopyLast(c, "SSIM 1 … 0", "Legend: 1 − the similarity of the 11 × 11 window around the pixel; 1 is equal");
     } else if (local.difference == DifferenceMode::kLuma) {
-      DrawLegend(c, "0", Number(view.legend_high, 1) + " of 255", width);
+      DrawLegend(c, "0", most + " of 255", width);
+      CopyLast(c, "0 … " + most + " of 255", "Legend: |B − A| of BT.709 luma, in 8-bit values; 255 over the gain");
     } else if (local.difference == DifferenceMode::kSigned) {
-      DrawDivergingLegend(c, Number(view.legend_low, 1), "+" + Number(view.legend_high, 1) + " of 255", width);
+      DrawDivergingLegend(c, Number(view.legend_low, 1), "+" + most + " of 255", width);
+      CopyLast(c, "−" + most + " … +" + most + " of 255",
+               "Legend: right − left of BT.709 luma, in 8-bit values; 255 over the gain");
     } else {
-      DrawGreyLegend(c, "0", Number(view.legend_high, 1) + " of 255", width);
+      DrawGreyLegend(c, "0", most + " of 255", width);
+      CopyLast(c, "0 … " + most + " of 255",
+               "Legend: |right − left| of red, green and blue apart, in 8-bit values; 255 over the gain");
     }
+    c.Mark("compare/legend");
     Label(c, c.theme.faint,
           local.difference == DifferenceMode::kSigned ? "luma: blue where the left, orange where the right is brighter"
           : local.difference == DifferenceMode::kSSIM ? "luma, of the 11 × 11 window around each pixel"
@@ -65,15 +78,21 @@ void Options(Context& c, float width) {
   }
 }
 
+}  // namespace
+
 std::string PixelText(const CompareView& view, const CompareClip& clip, int x, int y) {
   const Image& image = clip.frame;
   if (!image.rgb || image.width_px < 1 || view.width_px < 1) return "–";
-  const int u = std::clamp(x * image.width_px / view.width_px, 0, image.width_px - 1);
-  const int v = std::clamp(y * image.height_px / view.height_px, 0, image.height_px - 1);
+  const int u = std::clamp(static_cast<int>(int64_t{x} * image.width_px / view.width_px), 0, image.width_px - 1);
+  const int v = std::clamp(static_cast<int>(int64_t{y} * image.height_px / view.height_px), 0, image.height_px - 1);
   const size_t at = (static_cast<size_t>(v) * static_cast<size_t>(image.width_px) + static_cast<size_t>(u)) * 3;
   const std::vector<uint8_t>& rgb = *image.rgb;
   return std::to_string(rgb[at]) + " " + std::to_string(rgb[at + 1]) + " " + std::to_string(rgb[at + 2]);
 }
+
+namespace {
+
+std::string ZoomText(float scale) { return "zoom " + Number(scale, scale < 10 ? 2 : 1) + "×"; }
 
 void Pixel(Context& c, float width) {
   const CompareView& view = c.view.compare;
@@ -92,21 +111,43 @@ void Pixel(Context& c, float width) {
                   local.zoom > 0 ? "" : "It is fitted")) {
     local.zoom = local.pan_x = local.pan_y = 0;
   }
+  ImGui::PushFont(c.fonts.small);
+  if (local.has_pixel) {
+    CopyableText(c, "pixel/at", c.theme.dim, std::to_string(local.pixel_x) + ", " + std::to_string(local.pixel_y),
+                 "Column and row of the reference's picture, from 0");
+    if (local.pixel_held) {
+      ImGui::SameLine(0, c.Px(8));
+      Label(c, c.theme.warning, "held");
+      Tooltip(c, "A right click on the picture lets it go.");
+    }
+  } else {
+    Label(c, c.theme.faint, "point at the picture");
+    Tooltip(c, "A right click holds a pixel; C copies where the mouse is, and the values there.");
+  }
+  if (local.shown_scale > 0) {
+    const std::string zoom = ZoomText(local.shown_scale);
+    ImGui::SameLine(0, 0);
+    AlignRight(ImGui::CalcTextSize(zoom.c_str()).x);
+    CopyableText(c, "compare/zoom", c.theme.faint, zoom,
+                 "Pixels of the screen a pixel of the reference's picture. The wheel zooms on the pixel under the "
+                 "mouse, a right drag moves the picture.");
+  }
+  ImGui::PopFont();
   if (!local.has_pixel) {
-    Label(c, c.theme.faint, "point at the picture", c.fonts.small);
     ImGui::Dummy(ImVec2(width, ImGui::GetTextLineHeight()));
     return;
   }
-  Label(c, c.theme.dim, std::to_string(local.pixel_x) + ", " + std::to_string(local.pixel_y), c.fonts.small);
-  Tooltip(c, "Column and row of the reference's picture, from 0");
   const size_t sides[] = {local.LeftClip(), local.RightClip()};
+  const float left = ImGui::GetCursorPosX();
   for (size_t i = 0; i < std::min<size_t>(2, view.clips.size()); ++i) {
     const CompareClip& clip = view.clips[sides[i]];
-    if (i > 0) ImGui::SameLine(width * 0.5f);
+    if (i > 0) ImGui::SameLine(left + width * 0.5f);
     Label(c, sides[i] == local.left ? c.theme.a : c.theme.b, clip.letter);
     ImGui::SameLine(0, c.Px(8));
-    CopyableText(c, "pixel/" + std::to_string(i), c.theme.text, PixelText(view, clip, local.pixel_x, local.pixel_y),
-                 "Red, green and blue of this pixel of the decoded frame, 0…255");
+    CopyableText(
+        c, "pixel/" + std::to_string(i), c.theme.text, PixelText(view, clip, local.pixel_x, local.pixel_y),
+        "Red, green and blue of this pixel of the decoded frame, 0…255; of a picture above 12 megapixels, which is "
+        "halved, the mean of the pixels that are one");
   }
 }
 
@@ -125,22 +166,36 @@ void Numbers(Context& c, float width) {
     ImGui::SameLine(0, c.Px(2));
     if (QuietButton(c, "compare/whole", "whole", "Measure the whole picture again")) c.Do(CompareRegion{});
   }
+  const Region& region = local.dragging_region ? local.dragged : view.region;
+  if (!region.empty()) {
+    ImGui::PushFont(c.fonts.small);
+    CopyableText(c, "compare/region_text", c.theme.warning,
+                 "in " + std::to_string(region.width_px) + " × " + std::to_string(region.height_px) + " px at " +
+                     std::to_string(region.x) + ", " + std::to_string(region.y),
+                 "The region that is measured: width × height, and column and row of its upper left corner, in the "
+                 "reference's pixels from 0");
+    ImGui::PopFont();
+  }
   if (!curves || curves->figures.empty()) {
     Label(c, c.theme.faint, "measuring…", c.fonts.small);
     return;
   }
-  const float each = width / 4;
+  const float each = width / 4, left = ImGui::GetCursorPosX();
   size_t index = 0;
   for (const Figure& figure : curves->figures) {
     // PSNR takes a row of four, SSIM and flicker one of three.
     const size_t column = index < 4 ? index : (index - 4) % 3;
-    if (column > 0) ImGui::SameLine((index < 4 ? each : width / 3) * static_cast<float>(column));
+    if (column > 0) ImGui::SameLine(left + (index < 4 ? each : width / 3) * static_cast<float>(column));
     DrawFigure(c, "figure/" + std::to_string(index), figure, (index < 4 ? each : width / 3) - c.Px(6));
     ++index;
   }
-  if (curves->worst_frame >= 0 && Button(c, "compare/worst", "worst frame: " + std::to_string(curves->worst_frame + 1),
-                                         "Go to the frame with the least PSNR", "", width)) {
-    SeekClock(local, view, curves->worst_frame);
+  if (curves->worst_frame >= 0) {
+    const std::string number = std::to_string(curves->worst_frame + 1);
+    if (Button(c, "compare/worst", "worst frame: " + number,
+               "Go to the frame with the least PSNR (B); frames count from 1", "", width)) {
+      SeekClock(local, view, curves->worst_frame);
+    }
+    CopyLastByRightClick(c, number);
   }
   for (const CompareCurves& floor : view.curves) {
     if (!floor.noise_floor || floor.figures.empty() || &floor == curves) continue;
@@ -167,7 +222,9 @@ void Clips(Context& c, float width) {
     ImGui::SameLine(0, c.Px(8));
     Label(c, shown ? c.theme.text : c.theme.dim, Cut(clip.title, width - c.Px(78)));
     c.Mark("clip/" + std::to_string(i));
-    Tooltip(c, clip.path + "\n" + clip.facts + "\n\n" + clip.job_text);
+    Tooltip(c,
+            clip.path + "\n" + clip.facts + "\n\n" + clip.job_text + "\n" + (i > 0 ? "\nclick: compare this one" : ""));
+    CopyLastByRightClick(c, clip.title);
     if (ImGui::IsItemClicked() && i > 0) local.right = i;
     ImGui::SameLine(0, 0);
     AlignRight(c.Px(i > 0 ? 52.0f : 24.0f));
@@ -177,18 +234,27 @@ void Clips(Context& c, float width) {
     }
     if (QuietButton(c, "remove/" + std::to_string(i), "✕", "Take this clip out of the comparison"))
       c.Do(CompareRemove{i});
-    Label(c, c.theme.faint, Cut(clip.facts, width), c.fonts.small);
-    if (i > 0 && view.num_frames > 0) {
+    ImGui::PushFont(c.fonts.small);
+    CopyableText(c, "facts/" + std::to_string(i), c.theme.faint, Cut(clip.facts, width),
+                 "As the file has them: width × height, frames that can be read, rate, codec and container" +
+                     (clip.fitted.empty() ? "" : "\n" + clip.fitted),
+                 clip.facts);
+    ImGui::PopFont();
+    // Of the others only what was done: they are shifted once they are looked at.
+    if (i > 0 && view.num_frames > 0 && (i == local.right || clip.shift != 0)) {
       if (QuietButton(c, "shift_less/" + std::to_string(i), "−", "This clip a frame earlier (−)"))
         c.Do(CompareShift{i, -1});
       ImGui::SameLine(0, c.Px(2));
       if (QuietButton(c, "shift_more/" + std::to_string(i), "+", "This clip a frame later (+)"))
         c.Do(CompareShift{i, 1});
       ImGui::SameLine(0, c.Px(6));
-      ImGui::AlignTextToFramePadding();
-      Label(c, clip.shift == 0 ? c.theme.faint : c.theme.warning,
-            clip.shift == 0 ? "not shifted" : "its frame " + std::to_string(clip.shift) + " stands at A's frame 0",
-            c.fonts.small);
+      ImGui::SetCursorPosY(ImGui::GetCursorPosY() + c.Px(4));
+      ImGui::PushFont(c.fonts.small);
+      CopyableText(
+          c, "shift/" + std::to_string(i), clip.shift == 0 ? c.theme.faint : c.theme.warning,
+          clip.shift == 0 ? "not shifted" : "its frame " + std::to_string(clip.shift) + " stands at A's frame 0",
+          "Shifted by whole frames, counted from 0; what only one clip has is left out");
+      ImGui::PopFont();
     }
     ImGui::PopID();
   }
@@ -196,11 +262,10 @@ void Clips(Context& c, float width) {
                                   "Rates differ: show what is on screen at A's times, or frame by frame", "", width)) {
     c.Do(CompareFrameByFrame{!view.frame_by_frame});
   }
-  for (const std::string& remark : view.remarks) {
-    ImGui::PushTextWrapPos(0);
-    Label(c, c.theme.warning, remark, c.fonts.small);
-    ImGui::PopTextWrapPos();
-  }
+  ImGui::PushFont(c.fonts.small);
+  for (size_t i = 0; i < view.remarks.size(); ++i)
+    CopyableParagraph(c, "remark/" + std::to_string(i), c.theme.warning, view.remarks[i], "");
+  ImGui::PopFont();
 }
 
 }  // namespace
@@ -235,18 +300,26 @@ void DrawCompareSide(Context& c) {
     if (exporting.running) {
       if (Button(c, "compare/cancel_export", "cancel", "Stop exporting; nothing is left of it", "", each))
         c.Do(CompareCancelExport{});
-      Bar(c, exporting.fraction, ImVec2(width, ImGui::GetFrameHeight()), c.theme.accent_dim,
-          exporting.stage + " " + Percent(exporting.fraction));
+      const std::string text = exporting.stage + " " + Percent(exporting.fraction);
+      Bar(c, exporting.fraction, ImVec2(width, ImGui::GetFrameHeight()), c.theme.accent_dim, text);
+      CopyLast(c, text, "Share of the frames that this part of the export has written");
     } else if (Button(c, "compare/export", "export…", "Videos with labels, pictures, numbers", "", each)) {
       local.export_open = local.focus_export = true;
     }
   }
   const double mib = 1024.0 * 1024;
-  Label(c, c.theme.faint,
-        "in memory " + Number(static_cast<double>(view.memory_bytes) / mib, 0) + " of " +
-            Number(static_cast<double>(view.memory_cap_bytes) / mib, 0) + " MiB",
-        c.fonts.small);
-  Tooltip(c, "Decoded frames in system memory. Clips that need more keep the frames around the playhead.");
+  ImGui::PushFont(c.fonts.small);
+  CopyableText(c, "compare/memory", c.theme.faint,
+               "in memory " + Number(static_cast<double>(view.memory_bytes) / mib, 0) + " of " +
+                   Number(static_cast<double>(view.memory_cap_bytes) / mib, 0) + " MiB",
+               "Decoded frames in system memory, and the most that they may take. Clips that need more keep the frames "
+               "around the playhead.");
+  CopyableText(
+      c, "compare/video_memory", c.theme.faint,
+      "on screen " + Number(static_cast<double>(c.textures.Bytes(kCompareSlot, kXSlot)) / 1e6, 1) + " of 288 MB",
+      "Video memory of the pictures, at 32 bits a pixel: up to four clips, a difference and X, of at most 12 "
+      "megapixels each. Larger pictures are halved, for the screen only.");
+  ImGui::PopFont();
 }
 
 }  // namespace ui

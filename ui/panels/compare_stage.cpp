@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "ui/compare/drop.h"
 #include "ui/compare/panels.h"
 #include "ui/compare/stage.h"
 #include "ui/widgets/controls.h"
+#include "ui/widgets/figure.h"
 
 namespace ui {
 namespace {
@@ -20,14 +23,12 @@ Shown ClipAt(const Context& c, size_t clip) {
   return {&view.clips[clip].frame, kCompareSlot + static_cast<int>(clip)};
 }
 
-bool Smooth(const CompareLocal& local, float scale) { return local.smooth || scale != std::floor(scale); }
-
 // The picture between the screen's x from `cut0` to `cut1` and y from `top` to `bottom`.
 void DrawPicture(Context& c, const StageFrame& frame, const Shown& shown, float cut0, float cut1, float top,
                  float bottom) {
   if (!shown.image || !shown.image->rgb || cut1 <= cut0 || bottom <= top) return;
   const CompareView& view = c.view.compare;
-  const ImTextureID texture = c.textures.Show(shown.slot, *shown.image, Smooth(c.local.compare, frame.scale));
+  const ImTextureID texture = c.textures.Show(shown.slot, *shown.image, c.local.compare.smooth);
   if (!texture) return;
   ImDrawList& draw = *ImGui::GetWindowDrawList();
   draw.PushClipRect(ImVec2(std::max(cut0, frame.x0), std::max(top, frame.y0)),
@@ -54,6 +55,17 @@ void Caption(Context& c, const StageFrame& frame, const CompareClip& clip, ImU32
   const float width = std::max(size.x, small.x) + c.Px(16),
               height = size.y + (details.empty() ? 0 : small.y + c.Px(1)) + c.Px(10);
   const ImVec2 a(at_right ? frame.x1 - width - c.Px(8) : frame.x0 + c.Px(8), frame.y0 + c.Px(8));
+  if (!clip.title.empty()) {
+    ImGui::SetCursorScreenPos(a);
+    const std::string name = "caption/" + clip.letter;
+    ImGui::InvisibleButton(name.c_str(), ImVec2(width, height));
+    c.Mark(name);
+    c.local.compare.over_caption |= ImGui::IsItemHovered();
+    CopyLast(c, clip.letter + "  " + clip.title + (clip.details.empty() ? "" : ", " + clip.details),
+             "Settings in which the clips differ, else the file's name. Seconds: of the whole render, all stages "
+             "(`timings_s.total` of the sidecar). Skipped: share of the attention's work, blocks of Q·K and tiles of "
+             "P·V (`attention.sparsity` of the sidecar).");
+  }
   draw.AddRectFilled(a, ImVec2(a.x + width, a.y + height), IM_COL32(10, 12, 16, 190), c.Px(5));
   draw.AddRectFilled(a, ImVec2(a.x + c.Px(3), a.y + height), color, c.Px(2));
   draw.AddText(ImVec2(a.x + c.Px(10), a.y + c.Px(5)), IM_COL32(240, 243, 247, 255), title.c_str());
@@ -129,11 +141,18 @@ void Mouse(Context& c, const StageFrame& frame, bool hovered, bool active) {
               y = std::floor((io.MousePos.y - frame.top) / frame.scale);
   const int px = static_cast<int>(std::clamp(x, 0.0f, static_cast<float>(view.width_px - 1)));
   const int py = static_cast<int>(std::clamp(y, 0.0f, static_cast<float>(view.height_px - 1)));
+  const bool over_caption = std::exchange(local.over_caption, false);  // which the captions set
+  const bool inside =
+      x >= 0 && y >= 0 && x < static_cast<float>(view.width_px) && y < static_cast<float>(view.height_px);
   if (hovered) {
-    local.has_pixel =
-        x >= 0 && y >= 0 && x < static_cast<float>(view.width_px) && y < static_cast<float>(view.height_px);
-    local.pixel_x = px;
-    local.pixel_y = py;
+    // A right click that is no drag holds this pixel, or lets it go.
+    if (ImGui::IsMouseReleased(ImGuiMouseButton_Right) && io.MouseDragMaxDistanceSqr[ImGuiMouseButton_Right] < 4)
+      local.pixel_held = !local.pixel_held && inside;
+    if (!local.pixel_held) {
+      local.has_pixel = inside;
+      local.pixel_x = px;
+      local.pixel_y = py;
+    }
     if (io.MouseWheel != 0) ZoomStage(local, view, frame, io.MousePos.x, io.MousePos.y, io.MouseWheel);
   }
   if ((hovered || active) &&
@@ -150,17 +169,17 @@ void Mouse(Context& c, const StageFrame& frame, bool hovered, bool active) {
       local.region_x = px;
       local.region_y = py;
     }
+    local.dragged = {std::min(px, local.region_x), std::min(py, local.region_y), std::abs(px - local.region_x) + 1,
+                     std::abs(py - local.region_y) + 1};
     if (local.dragging_region && ImGui::IsMouseReleased(ImGuiMouseButton_Left)) {
       local.dragging_region = local.choosing_region = false;
-      const Region region{std::min(px, local.region_x), std::min(py, local.region_y), std::abs(px - local.region_x) + 1,
-                          std::abs(py - local.region_y) + 1};
       // A click without a drag takes the region away.
-      c.Do(CompareRegion{region.width_px < 4 && region.height_px < 4 ? Region{} : region});
+      c.Do(CompareRegion{local.dragged.width_px < 4 && local.dragged.height_px < 4 ? Region{} : local.dragged});
     }
     return;
   }
   if (local.mode != CompareMode::kWipe || view.abx.running || view.clips.size() < 2) return;
-  if (hovered && ImGui::IsMouseClicked(ImGuiMouseButton_Left)) local.locked = !local.locked;
+  if (hovered && !over_caption && ImGui::IsMouseClicked(ImGuiMouseButton_Left)) local.locked = !local.locked;
   if (!hovered || local.locked) return;
   const double share = local.vertical
                            ? (io.MousePos.x - frame.left) / (static_cast<double>(view.width_px) * frame.scale)
@@ -173,8 +192,7 @@ void DrawRegion(Context& c, const StageFrame& frame) {
   const CompareLocal& local = c.local.compare;
   Region region = view.region;
   if (local.dragging_region) {
-    region = {std::min(local.pixel_x, local.region_x), std::min(local.pixel_y, local.region_y),
-              std::abs(local.pixel_x - local.region_x) + 1, std::abs(local.pixel_y - local.region_y) + 1};
+    region = local.dragged;
   }
   if (region.empty()) return;
   ImDrawList& draw = *ImGui::GetWindowDrawList();
@@ -185,6 +203,20 @@ void DrawRegion(Context& c, const StageFrame& frame) {
                  a.y + static_cast<float>(region.height_px) * frame.scale);
   draw.AddRect(ImVec2(a.x - 1, a.y - 1), ImVec2(b.x + 1, b.y + 1), IM_COL32(0, 0, 0, 180), 0, 0, 3);
   draw.AddRect(a, b, c.theme.warning, 0, 0, 1.5f);
+  draw.PopClipRect();
+}
+
+// The pixel that is held.
+void DrawHeld(Context& c, const StageFrame& frame) {
+  const CompareLocal& local = c.local.compare;
+  if (!local.pixel_held) return;
+  ImDrawList& draw = *ImGui::GetWindowDrawList();
+  draw.PushClipRect(ImVec2(frame.x0, frame.y0), ImVec2(frame.x1, frame.y1), true);
+  const float least = c.Px(5), side = std::max(frame.scale, least), off = (side - frame.scale) / 2;
+  const ImVec2 a(frame.left + static_cast<float>(local.pixel_x) * frame.scale - off,
+                 frame.top + static_cast<float>(local.pixel_y) * frame.scale - off);
+  draw.AddRect(ImVec2(a.x - 1, a.y - 1), ImVec2(a.x + side + 1, a.y + side + 1), IM_COL32(0, 0, 0, 220), 0, 0, 3);
+  draw.AddRect(ImVec2(a.x - 1, a.y - 1), ImVec2(a.x + side + 1, a.y + side + 1), IM_COL32(255, 255, 255, 255), 0, 0, 1);
   draw.PopClipRect();
 }
 
@@ -203,13 +235,16 @@ void DrawCompareStage(Context& c) {
   ImGui::InvisibleButton(
       "stage", room,
       ImGuiButtonFlags_MouseButtonLeft | ImGuiButtonFlags_MouseButtonRight | ImGuiButtonFlags_MouseButtonMiddle);
+  ImGui::SetItemAllowOverlap();  // by the captions
   c.Mark("stage");
   const float w = static_cast<float>(view.width_px) * first.scale, h = static_cast<float>(view.height_px) * first.scale;
   c.places["stage/picture"] = {first.left, first.top, first.left + w, first.top + h};
   const bool hovered = ImGui::IsItemHovered(), active = ImGui::IsItemActive();
+  TakeDroppedClips(c, "drop_stage", {at.x, at.y, at.x + room.x, at.y + room.y});
   const bool in_second = halves && second.Inside(ImGui::GetIO().MousePos);
   Mouse(c, in_second ? second : first, hovered, active);
-  if (!hovered && !local.dragging_region) local.has_pixel = false;
+  if (!hovered && !local.dragging_region && !local.pixel_held) local.has_pixel = false;
+  local.shown_scale = first.scale;
   if (blind) {
     DrawBlind(c, first);
   } else if (view.clips.size() < 2) {
@@ -218,6 +253,7 @@ void DrawCompareStage(Context& c) {
     DrawOne(c, first, local.LeftClip());
     DrawOne(c, second, local.RightClip());
     DrawRegion(c, second);
+    DrawHeld(c, second);
   } else if (local.mode == CompareMode::kFlicker) {
     const size_t side = FlickerSide(local, c.input.time_s);
     DrawOne(c, first, side == 0 ? local.LeftClip() : local.RightClip());
@@ -233,6 +269,7 @@ void DrawCompareStage(Context& c) {
     DrawWipe(c, first);
   }
   if (!blind) DrawRegion(c, first);
+  if (!blind) DrawHeld(c, first);
 }
 
 }  // namespace ui

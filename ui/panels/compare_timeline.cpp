@@ -4,6 +4,7 @@
 #include "ui/compare/panels.h"
 #include "ui/compare/stage.h"
 #include "ui/widgets/controls.h"
+#include "ui/widgets/figure.h"
 
 namespace ui {
 namespace {
@@ -11,6 +12,11 @@ namespace {
 constexpr double kSpeeds[] = {0.25, 0.5, 1, 2, 4};
 
 std::string SpeedText(double speed) { return Number(speed, speed < 0.5 ? 2 : speed < 1 ? 1 : 0) + "×"; }
+
+std::string RateText(double fps) {
+  const double rounded = std::round(fps * 1000) / 1000;
+  return Number(rounded, rounded == std::floor(rounded) ? 0 : 3) + " fps";
+}
 
 struct Lane {
   float x0 = 0, x1 = 0;  // of the first frame's beginning and the last one's end
@@ -28,6 +34,7 @@ struct Lane {
 void Buttons(Context& c) {
   const CompareView& view = c.view.compare;
   CompareLocal& local = c.local.compare;
+  const float row = ImGui::GetCursorPosY();
   if (Button(c, "compare/play", local.playing ? "Ⅱ" : "▶", local.playing ? "Pause (Space)" : "Play (Space)",
              view.num_frames < 2 ? "One frame: nothing to play" : "", c.Px(36))) {
     local.playing = !local.playing;
@@ -52,19 +59,33 @@ void Buttons(Context& c) {
     ImGui::EndCombo();
   }
   c.Mark("compare/speed");
-  Tooltip(c, "Speed (J slower, L or Shift+L faster)");
+  CopyLastByRightClick(c, SpeedText(c.state.speed),
+                       "Speed: times A's rate (J slower, L or Shift+L faster). No frame is left out: the clock waits.");
   ImGui::SameLine(0, c.Px(12));
-  ImGui::AlignTextToFramePadding();
   const int64_t shown = view.shown_frame;
-  std::string text = std::to_string(shown + 1) + "/" + std::to_string(view.num_frames);
-  if (view.fps > 0) text += "  ·  " + Number(static_cast<double>(shown) / view.fps, 2) + " s";
-  Label(c, c.theme.text, text);
-  Tooltip(c, "Frame on screen, of those that all clips have, from 1; seconds from the first, at A's rate");
+  const float down = ImGui::GetStyle().FramePadding.y;
+  ImGui::SetCursorPosY(ImGui::GetCursorPosY() + down);
+  CopyableText(c, "compare/frame", c.theme.text, std::to_string(shown + 1) + "/" + std::to_string(view.num_frames),
+               "Frame on screen, counted from 1, of the frames that all clips have");
+  if (view.fps > 0) {
+    ImGui::SameLine(0, c.Px(12));
+    CopyableText(c, "compare/time", c.theme.text, Number(static_cast<double>(shown) / view.fps, 2) + " s",
+                 "When this frame begins: seconds from the first one, at A's " + RateText(view.fps));
+    ImGui::SameLine(0, c.Px(12));
+    CopyableText(c, "compare/fps", c.theme.faint, RateText(view.fps), "A's rate, which the clock of all clips has");
+  }
   if (view.waiting) {
     ImGui::SameLine(0, c.Px(12));
     Label(c, c.theme.warning, "reading…");
     Tooltip(c, "The clock waits: no frame is left out.");
   }
+  if (view.clips.size() > 1 && view.measured < 1 && view.num_frames > 0) {
+    const std::string text = "measuring " + Percent(view.measured);
+    ImGui::SameLine(0, c.Px(12));
+    AlignRight(ImGui::CalcTextSize(text.c_str()).x);
+    CopyableText(c, "compare/measured", c.theme.dim, text, "Frames that are measured, of all frames of all clips");
+  }
+  ImGui::SetCursorPosY(row + ImGui::GetFrameHeightWithSpacing());
 }
 
 // Where the clips are in memory, and the playhead.
@@ -76,6 +97,8 @@ void Scrub(Context& c, const Lane& lane) {
   ImGui::SetCursorScreenPos(ImVec2(lane.x0, at.y));
   ImGui::InvisibleButton("compare/scrub", ImVec2(std::max(lane.x1 - lane.x0, 1.0f), height));
   c.Mark("compare/scrub");
+  const float frame_width = (lane.x1 - lane.x0) / static_cast<float>(lane.count);
+  c.places["compare/scrub/0"] = {lane.x0, at.y, lane.x0 + frame_width, at.y + height};
   if (ImGui::IsItemActive()) SeekClock(local, view, lane.FrameAt(ImGui::GetIO().MousePos.x));
   ImDrawList& draw = *ImGui::GetWindowDrawList();
   const float y = at.y + height / 2;
@@ -94,14 +117,18 @@ struct CurveKind {
   bool worse_is_low;
   int digits;
   const char* unit;
+  const char* definition;
 };
 
-constexpr CurveKind kKinds[] = {{"PSNR", &CompareCurves::psnr_db, true, 1, " dB"},
-                                {"SSIM", &CompareCurves::ssim, true, 3, ""},
-                                {"flicker", &CompareCurves::flicker, false, 4, ""}};
+constexpr CurveKind kKinds[] = {
+    {"PSNR", &CompareCurves::psnr_db, true, 1, " dB", "PSNR of a frame against A's: 10 log10(255² / MSE) of 8-bit RGB"},
+    {"SSIM", &CompareCurves::ssim, true, 3, "", "SSIM of a frame against A's: BT.709 luma, 11 × 11 Gaussian, σ 1.5"},
+    {"flicker", &CompareCurves::flicker, false, 4, "",
+     "Flicker of a frame: mean |(A_t − A_t−1) − (B_t − B_t−1)| of luma in 0…1"}};
 
 struct Range {
-  float low = 0, high = 1;
+  float low = 0, high = 1;  // of the values
+  float end = 1;            // of the scale: above `low` also where all values are equal
   bool any = false;
 };
 
@@ -115,7 +142,8 @@ Range RangeOf(const CompareView& view, const CurveKind& kind) {
       range.any = true;
     }
   }
-  if (range.high - range.low < 1e-6f) range.high = range.low + (range.low == 0 ? 1 : std::abs(range.low) * 0.05f);
+  range.end = range.high;
+  if (range.high - range.low < 1e-6f) range.end = range.low + (range.low == 0 ? 1 : std::abs(range.low) * 0.05f);
   return range;
 }
 
@@ -126,7 +154,7 @@ void Line(Context& c, const CompareCurves& curves, const CurveKind& kind, const 
   // Of many frames only what a pixel's column can show: its lowest and highest.
   const auto y_of = [&](float value) {
     if (std::isinf(value)) return top;  // identical
-    const float share = (value - range.low) / (range.high - range.low);
+    const float share = (value - range.low) / (range.end - range.low);
     return bottom - std::clamp(share, 0.0f, 1.0f) * (bottom - top);
   };
   const auto stride = std::max<size_t>(1, values.size() / 2000);
@@ -151,9 +179,28 @@ void Line(Context& c, const CompareCurves& curves, const CurveKind& kind, const 
   if (values.size() == 1 && has_last) draw.AddCircleFilled(last, c.Px(2), color);
 }
 
+// What the mouse points at on a curve.
+void Pointed(Context& c, const CurveKind& kind, const Lane& lane) {
+  const CompareView& view = c.view.compare;
+  const int64_t frame = lane.FrameAt(ImGui::GetIO().MousePos.x);
+  if (ImGui::IsMouseClicked(ImGuiMouseButton_Left)) SeekClock(c.local.compare, view, frame);
+  std::string text = std::string(kind.name) + ", frame " + std::to_string(frame + 1);
+  for (const CompareCurves& curves : view.curves) {
+    const std::vector<float>& values = curves.*kind.values;
+    if (static_cast<size_t>(frame) >= values.size()) continue;
+    const float value = values[static_cast<size_t>(frame)];
+    const std::string shown = std::isnan(value)   ? "none"
+                              : std::isinf(value) ? "identical"
+                                                  : Number(value, kind.digits + 1) + kind.unit;
+    text += "\n" + view.clips[curves.clip].letter + " against A: " + shown;
+  }
+  if (ImGui::IsMouseClicked(ImGuiMouseButton_Right)) ImGui::SetClipboardText(text.c_str());
+  Tooltip(c, text + "\n" + kind.definition + "\n\nclick: go to this frame; right click: copy these numbers");
+}
+
 void Curve(Context& c, const CurveKind& kind, const Lane& lane, float top, float height) {
   const CompareView& view = c.view.compare;
-  CompareLocal& local = c.local.compare;
+  const CompareLocal& local = c.local.compare;
   ImDrawList& draw = *ImGui::GetWindowDrawList();
   const float bottom = top + height;
   ImGui::SetCursorScreenPos(ImVec2(lane.x0, top));
@@ -180,31 +227,23 @@ void Curve(Context& c, const CurveKind& kind, const Lane& lane, float top, float
       c.places["curve/worst"] = {x - c.Px(4), bottom - c.Px(6), x + c.Px(4), bottom - c.Px(1)};
     }
   }
-  ImGui::PushFont(c.fonts.small);
-  const float label_x = lane.x0 - c.Px(64);
-  draw.AddText(ImVec2(label_x, top + (height - ImGui::GetTextLineHeight()) / 2), c.theme.dim, kind.name);
-  if (range.any) {
-    const std::string high = Number(range.high, kind.digits) + kind.unit, low = Number(range.low, kind.digits);
-    draw.AddText(ImVec2(lane.x1 + c.Px(6), top - c.Px(1)), c.theme.faint, high.c_str());
-    draw.AddText(ImVec2(lane.x1 + c.Px(6), bottom - ImGui::GetTextLineHeight() + c.Px(1)), c.theme.faint, low.c_str());
-  }
-  ImGui::PopFont();
   const float x = lane.At(static_cast<double>(view.shown_frame));
   draw.AddLine(ImVec2(x, top), ImVec2(x, bottom), WithAlpha(c.theme.accent, 0.9), c.Px(1));
-  if (!hovered) return;
-  const int64_t frame = lane.FrameAt(ImGui::GetIO().MousePos.x);
-  if (ImGui::IsMouseClicked(ImGuiMouseButton_Left)) SeekClock(local, view, frame);
-  std::string text = "Frame " + std::to_string(frame + 1);
-  for (const CompareCurves& curves : view.curves) {
-    const std::vector<float>& values = curves.*kind.values;
-    if (static_cast<size_t>(frame) >= values.size()) continue;
-    const float value = values[static_cast<size_t>(frame)];
-    const std::string shown = std::isnan(value)   ? "none"
-                              : std::isinf(value) ? "identical"
-                                                  : Number(value, kind.digits + 1) + kind.unit;
-    text += "\n" + view.clips[curves.clip].letter + " against A: " + shown;
+  if (hovered) Pointed(c, kind, lane);
+  // The ends of its scale, beside it.
+  ImGui::PushFont(c.fonts.small);
+  const float label_x = lane.x0 - c.Px(64), line = ImGui::GetTextLineHeight();
+  draw.AddText(ImVec2(label_x, top + (height - line) / 2), c.theme.dim, kind.name);
+  const auto end = [&](const char* which, float value, float y) {
+    ImGui::SetCursorScreenPos(ImVec2(lane.x1 + c.Px(6), y));
+    CopyableText(c, name + "/" + which, c.theme.faint, Number(value, kind.digits) + kind.unit,
+                 std::string("The ") + which + " value of the curves, over all frames and clips\n" + kind.definition);
+  };
+  if (range.any) {
+    end("highest", range.high, top - c.Px(1));
+    end("lowest", range.low, bottom - line + c.Px(1));
   }
-  Tooltip(c, text + "\n\nclick: seek");
+  ImGui::PopFont();
 }
 
 }  // namespace
@@ -214,14 +253,12 @@ void DrawCompareTimeline(Context& c) {
   Buttons(c);
   const ImVec2 at = ImGui::GetCursorScreenPos(), room = ImGui::GetContentRegionAvail();
   Lane lane;
-  const bool curves = view.clips.size() > 1;
+  const bool curves = view.clips.size() > 1 && !(view.abx.running && c.local.compare.abx_open);
   lane.x0 = at.x + (curves ? c.Px(64) : 0);
   lane.x1 = at.x + room.x - (curves ? c.Px(62) : 0);
   lane.count = std::max<int64_t>(view.num_frames, 1);
   if (lane.x1 <= lane.x0 + c.Px(8)) return;
   if (!curves) {
-    lane.x0 += c.Px(240);  // beside the buttons
-    if (lane.x1 <= lane.x0) return;
   }
   Scrub(c, lane);
   if (!curves) return;
@@ -229,11 +266,6 @@ void DrawCompareTimeline(Context& c) {
   const float gap = c.Px(8), height = (at.y + room.y - top - 2 * gap - c.Px(2)) / 3;
   if (height < c.Px(8)) return;
   for (int i = 0; i < 3; ++i) Curve(c, kKinds[i], lane, top + static_cast<float>(i) * (height + gap), height);
-  if (view.measured < 1 && view.num_frames > 0) {
-    const std::string text = "measuring " + Percent(view.measured);
-    ImGui::GetWindowDrawList()->AddText(ImVec2(lane.x1 - ImGui::CalcTextSize(text.c_str()).x - c.Px(6), top),
-                                        c.theme.dim, text.c_str());
-  }
 }
 
 }  // namespace ui

@@ -55,22 +55,27 @@ void ModelPicker(Context& c, float width) {
   }
 }
 
+// A button beside a heading, with what was in the field before.
+void History(Context& c, const char* name, const char* key, const std::vector<std::string>& texts, float width) {
+  if (texts.empty()) return;
+  ImGui::SameLine();
+  AlignRight(ImGui::CalcTextSize("history ▾").x + c.Px(12));
+  if (QuietButton(c, name, "history ▾", "What you used before")) ImGui::OpenPopup(name);
+  ImGui::SetNextWindowSizeConstraints(ImVec2(width, 0), ImVec2(width * 2, c.Px(400)));
+  if (!ImGui::BeginPopup(name)) return;
+  for (const std::string& text : texts) {
+    ImGui::PushID(&text);
+    if (ImGui::Selectable(Cut(text, width * 1.5f).c_str())) c.Do(SetSetting{key, text});
+    ImGui::PopID();
+  }
+  ImGui::EndPopup();
+}
+
 void Prompts(Context& c, float width) {
   const SettingRow* prompt = c.view.Find("prompt");
   if (prompt) {
     Heading(c, "Prompt");
-    if (!c.view.prompt_history.empty()) {
-      ImGui::SameLine();
-      AlignRight(ImGui::CalcTextSize("history ▾").x + c.Px(12));
-      if (QuietButton(c, "history", "history ▾", "Prompts that you used before")) ImGui::OpenPopup("history");
-      ImGui::SetNextWindowSizeConstraints(ImVec2(width, 0), ImVec2(width * 2, c.Px(400)));
-      if (ImGui::BeginPopup("history")) {
-        for (const std::string& text : c.view.prompt_history) {
-          if (ImGui::Selectable(Cut(text, width * 1.5f).c_str())) c.Do(SetSetting{"prompt", text});
-        }
-        ImGui::EndPopup();
-      }
-    }
+    History(c, "history", "prompt", c.view.prompt_history, width);
     if (c.local.focus_prompt) {
       ImGui::SetKeyboardFocusHere();
       c.local.focus_prompt = false;
@@ -82,6 +87,7 @@ void Prompts(Context& c, float width) {
   }
   if (const SettingRow* negative = c.view.Find("negative_prompt")) {
     Heading(c, "Negative prompt");
+    History(c, "negative_history", "negative_prompt", c.view.negative_history, width);
     ParagraphField(c, *negative, width, negative->value.empty() ? 1 : 2);
     if (!ImGui::IsItemActive()) Tooltip(c, SettingTooltip(*negative));
   }
@@ -154,7 +160,8 @@ void DrawForm(Context& c) {
   const float buttons = ImGui::GetFrameHeight() + c.Px(46) + offers;
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(0, 0));
   ImGui::PushStyleVar(ImGuiStyleVar_ChildBorderSize, 0);
-  ImGui::BeginChild("fields", ImVec2(0, ImGui::GetContentRegionAvail().y - buttons), false);
+  ImGui::BeginChild("fields", ImVec2(0, ImGui::GetContentRegionAvail().y - buttons), false,
+                    ImGuiWindowFlags_NavFlattened);
   const float width = ImGui::GetContentRegionAvail().x - c.Px(6);
   ModelPicker(c, width);
   Prompts(c, width);

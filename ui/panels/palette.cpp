@@ -22,6 +22,15 @@ bool Matches(const std::string& text, const std::string& wanted) {
   return true;
 }
 
+// Whether `wanted` stands in the title as it is.
+bool Contains(const Action& action, const std::string& wanted) {
+  const auto low = [](std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+  };
+  return low(action.title).find(low(wanted)) != std::string::npos;
+}
+
 bool Pressed(const Context& c, int key) {
   return std::any_of(c.input.keys.begin(), c.input.keys.end(),
                      [&](const KeyPress& press) { return press.key == key && !press.ctrl; });
@@ -61,6 +70,8 @@ void DrawPalette(Context& c) {
   for (const Action& action : Actions()) {
     if (Matches(std::string(action.group) + " " + action.title, local.palette_text)) found.push_back(&action);
   }
+  std::stable_partition(found.begin(), found.end(),
+                        [&](const Action* action) { return Contains(*action, local.palette_text); });
   const auto count = static_cast<int>(found.size());
   if (Pressed(c, kKeyDown)) ++local.palette_row;
   if (Pressed(c, kKeyUp)) --local.palette_row;
@@ -97,30 +108,51 @@ void DrawPalette(Context& c) {
 
 void DrawShortcuts(Context& c) {
   if (!c.local.shortcuts_open) return;
-  BeginOverlay(c, "shortcuts", 640);
+  struct Line {
+    const char* group;  // a heading, or
+    const Action* action;
+  };
+  std::vector<Line> lines;
+  const char* group = "";
+  for (const Action& action : Actions()) {
+    if (action.shortcut.key == 0) continue;
+    if (std::string(group) != action.group) lines.push_back({action.group, nullptr});
+    group = action.group;
+    lines.push_back({nullptr, &action});
+  }
+  constexpr float kColumn = 400;
+  const auto columns = static_cast<size_t>(std::clamp(ImGui::GetIO().DisplaySize.x / c.Px(kColumn + 20), 1.0f, 3.0f));
+  BeginOverlay(c, "shortcuts", kColumn * static_cast<float>(columns) + 40);
   Label(c, c.theme.text, "Keys", c.fonts.title);
-  std::string group;
-  if (ImGui::BeginTable("keys", 2, ImGuiTableFlags_SizingStretchSame)) {
-    for (const Action& action : Actions()) {
-      if (action.shortcut.key == 0) continue;
-      if (group != action.group) {
-        group = action.group;
-        ImGui::TableNextRow();
-        ImGui::TableNextColumn();
-        Label(c, c.theme.accent, group, c.fonts.small);
-      }
+  const size_t rows = (lines.size() + columns - 1) / columns;
+  ImGui::PushFont(c.fonts.small);
+  if (ImGui::BeginTable("keys", static_cast<int>(2 * columns))) {
+    for (size_t column = 0; column < columns; ++column) {
+      ImGui::TableSetupColumn("", ImGuiTableColumnFlags_WidthStretch, 3);
+      ImGui::TableSetupColumn("", ImGuiTableColumnFlags_WidthStretch, 1.25f);
+    }
+    for (size_t row = 0; row < rows; ++row) {
       ImGui::TableNextRow();
-      ImGui::TableNextColumn();
-      Label(c, c.theme.text, action.title);
-      ImGui::TableNextColumn();
-      Label(c, c.theme.dim, action.shortcut.Text() + (std::string(action.id) == "cancel" ? " (hold)" : ""));
+      for (size_t column = 0; column < columns; ++column) {
+        const size_t i = column * rows + row;
+        ImGui::TableNextColumn();
+        if (i < lines.size() && lines[i].group) Label(c, c.theme.accent, lines[i].group);
+        const Action* const action = i < lines.size() ? lines[i].action : nullptr;
+        if (action) Label(c, c.theme.text, Cut(action->title, ImGui::GetContentRegionAvail().x));
+        ImGui::TableNextColumn();
+        if (action) {
+          Label(c, c.theme.dim, action->shortcut.Text() + (std::string(action->id) == "cancel" ? " (hold)" : ""));
+        }
+      }
     }
     ImGui::EndTable();
   }
-  Paragraph(c, c.theme.faint,
-            "Tab and the arrows move between controls, Space and Enter use them; single letters work while no text is "
-            "edited.",
-            c.fonts.small);
+  ImGui::PopFont();
+  Paragraph(
+      c, c.theme.faint,
+      "F6 goes from panel to panel, the arrows and Tab between controls; Space and Enter use them, the menu key says "
+      "what else can be done with them. Single letters work while no text is edited.",
+      c.fonts.small);
   const bool clicked_away = ImGui::IsMouseClicked(0) && !ImGui::IsWindowHovered(ImGuiHoveredFlags_RootAndChildWindows);
   ImGui::End();
   if (Pressed(c, kKeyEscape) || clicked_away) c.local.shortcuts_open = false;

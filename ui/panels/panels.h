@@ -17,12 +17,19 @@ void DrawSchedule(Context& c);               // inside the sparsity panel
 void DrawQueue(Context& c);
 void DrawCompare(Context& c, ImVec2 at, ImVec2 area);  // a workspace: makes its own panels
 void DrawLibrary(Context& c);
+void DrawLibrarySide(Context& c);  // inside the library: the clip that is looked at
 
 // Over everything.
 void DrawNotices(Context& c);
 void DrawPalette(Context& c);
 void DrawShortcuts(Context& c);
 void DrawPathEntry(Context& c);
+void DrawEncodeAgain(Context& c);  // of the library
+
+// The painter by keys: the brush moves, is put down and lifted at two corners of a rectangle, and changes.
+void MoveBrush(Context& c, int steps, int layers);
+void PutBrush(Context& c);
+void NextBrush(Context& c);
 
 // What is looked at in the sparsity panel: a step and layer's heads, one head's block map, neither.
 void ChooseCell(Context& c, int step, int layer);

@@ -2,6 +2,7 @@
 
 #include "ui/panels/panels.h"
 #include "ui/widgets/controls.h"
+#include "ui/widgets/panel.h"
 
 namespace ui {
 namespace {
@@ -33,7 +34,7 @@ Look LookOf(const Context& c, const JobRow& job) {
 std::string StateText(const JobRow& job) {
   switch (job.state) {
     case JobState::kWaiting:
-      return "waiting";
+      return job.error.empty() ? "waiting" : job.error;
     case JobState::kRunning:
       return (job.stage.empty() ? "starting" : job.stage) +
              (job.total > 0 ? " " + std::to_string(job.step) + "/" + std::to_string(job.total) : "");
@@ -79,8 +80,10 @@ void Card(Context& c, const JobRow& job, size_t index, ImVec2 size) {
   if (ImGui::InvisibleButton("card", size)) c.Do(ShowJob{job.id});
   const std::string name = "job/" + std::to_string(index);
   c.Mark(name);
-  const bool hovered = ImGui::IsItemHovered(), shown = job.id == c.view.shown_job;
-  Tooltip(c, job.title + "\n" + job.detail + (job.error.empty() ? "" : "\n\n" + job.error) + "\n\nright click: more");
+  const bool focused = HasKeys(), hovered = ImGui::IsItemHovered(), shown = job.id == c.view.shown_job;
+  Tooltip(c, job.title + "\n" + job.detail + (job.error.empty() ? "" : "\n\n" + job.error) +
+                 "\n\nright click or the menu key: more");
+  MenuByKey(c, "card menu");
   if (ImGui::BeginPopupContextItem("card menu")) {
     Menu(c, job, index);
     ImGui::EndPopup();
@@ -101,6 +104,7 @@ void Card(Context& c, const JobRow& job, size_t index, ImVec2 size) {
   const Look look = LookOf(c, job);
   draw.AddRectFilled(a, b, hovered ? c.theme.raised : c.theme.field, c.Px(6));
   if (shown) draw.AddRect(a, b, c.theme.accent, c.Px(6), 0, 1.5f);
+  if (focused) draw.AddRect(a, b, c.theme.text, c.Px(6));
   if (Active(job) && job.total > 0) {
     const float width = (size.x - c.Px(16)) * static_cast<float>(std::clamp(job.fraction(), 0.0, 1.0));
     const float y = b.y - c.Px(9);
@@ -163,7 +167,8 @@ void DrawQueue(Context& c) {
     c.local.path_open = c.local.focus_path = c.local.path_saves = true;
   }
   ImGui::PushStyleVar(ImGuiStyleVar_ChildBorderSize, 0);
-  ImGui::BeginChild("cards", ImVec2(0, 0), false, ImGuiWindowFlags_HorizontalScrollbar);
+  ImGui::BeginChild("cards", ImVec2(0, 0), false, ImGuiWindowFlags_HorizontalScrollbar | ImGuiWindowFlags_NavFlattened);
+  if (!c.view.jobs.empty()) Panel::Begins(c, "cards");
   if (!any) {
     Paragraph(c, c.theme.faint, "Clips wait here for their turn. The queue is kept when the window closes.");
   }

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "ui/panels/panels.h"
 #include "ui/widgets/controls.h"
@@ -127,22 +129,30 @@ void AuditRow(Context& c) {
   }
 }
 
-void SkippedMap(Context& c, const SkipGrid& grid) {
-  const double most_ms = grid.MostMilliseconds();
+// A map of steps and layers, of which a click chooses one.
+void StepsAndLayers(Context& c, int steps, int layers, std::function<std::optional<double>(int, int)> value,
+                    const std::function<std::string(int, int)>& text) {
   HeatMap map;
   map.name = "heat";
-  map.columns = grid.num_steps;
-  map.rows = grid.num_layers;
+  map.columns = steps;
+  map.rows = layers;
   map.column_name = "step";
   map.row_name = "layer";
-  map.value = [&](int step, int layer) { return ValueOf(grid.Layer(step, layer), c.state.heat_view, most_ms); };
+  map.value = std::move(value);
   map.tooltip = [&](int step, int layer) {
-    return Place(step, layer) + "\n" + Counts(grid.Layer(step, layer)) + "\nclick for its heads";
+    return Place(step, layer) + "\n" + text(step, layer) + "\nclick for its heads";
   };
   map.chosen_column = c.local.cell_step;
   map.chosen_row = c.local.cell_layer;
-  if (const auto picked = DrawHeatMap(c, map, SizeOf(c, grid.num_layers, 200, 20)))
-    ChooseCell(c, picked->first, picked->second);
+  if (const auto picked = DrawHeatMap(c, map, SizeOf(c, layers, 200, 20))) ChooseCell(c, picked->first, picked->second);
+}
+
+void SkippedMap(Context& c, const SkipGrid& grid) {
+  const double most_ms = grid.MostMilliseconds();
+  StepsAndLayers(
+      c, grid.num_steps, grid.num_layers,
+      [&](int step, int layer) { return ValueOf(grid.Layer(step, layer), c.state.heat_view, most_ms); },
+      [&](int step, int layer) { return Counts(grid.Layer(step, layer)); });
   const bool time = c.state.heat_view == HeatView::kTime;
   DrawLegend(c, time ? "0 ms" : "0 %", time ? Number(most_ms, most_ms < 10 ? 1 : 0) + " ms" : "100 % skipped",
              ImGui::GetContentRegionAvail().x);
@@ -151,23 +161,13 @@ void SkippedMap(Context& c, const SkipGrid& grid) {
 void ErrorMap(Context& c, const ErrorGrid& grid) {
   const int part = c.local.error_part;
   const double most = MostError(grid, part, -1);
-  HeatMap map;
-  map.name = "heat";
-  map.columns = grid.num_steps;
-  map.rows = grid.num_layers;
-  map.column_name = "step";
-  map.row_name = "layer";
-  map.value = [&](int step, int layer) -> std::optional<double> {
-    const ErrorSums sums = grid.Layer(step, layer);
-    return sums.known() ? std::optional<double>(most > 0 ? ErrorOf(sums, part) / most : 0) : std::nullopt;
-  };
-  map.tooltip = [&](int step, int layer) {
-    return Place(step, layer) + "\n" + Errors(grid.Layer(step, layer)) + "\nclick for its heads";
-  };
-  map.chosen_column = c.local.cell_step;
-  map.chosen_row = c.local.cell_layer;
-  if (const auto picked = DrawHeatMap(c, map, SizeOf(c, grid.num_layers, 200, 20)))
-    ChooseCell(c, picked->first, picked->second);
+  StepsAndLayers(
+      c, grid.num_steps, grid.num_layers,
+      [&](int step, int layer) -> std::optional<double> {
+        const ErrorSums sums = grid.Layer(step, layer);
+        return sums.known() ? std::optional<double>(most > 0 ? ErrorOf(sums, part) / most : 0) : std::nullopt;
+      },
+      [&](int step, int layer) { return Errors(grid.Layer(step, layer)); });
   DrawLegend(c, "0 %", Percent(most, most < 0.1 ? 2 : 1) + " off", ImGui::GetContentRegionAvail().x);
 }
 

@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "ui/actions.h"
+#include "ui/compare/drop.h"
 #include "ui/panels/panels.h"
 #include "ui/widgets/controls.h"
+#include "ui/widgets/figure.h"
 #include "ui/widgets/setting_field.h"
 
 namespace ui {
@@ -32,7 +34,7 @@ void Progress(Context& c, const JobRow& job, float width) {
   if (job.state == JobState::kPausing) text = "pausing…";
   if (job.eta_s && job.state == JobState::kRunning) text += " · " + Clock(*job.eta_s) + " left";
   Bar(c, job.fraction(), ImVec2(width, ImGui::GetFrameHeight()), c.theme.accent_dim, Cut(text, width - c.Px(8)));
-  Tooltip(c, job.title + "\n" + job.detail);
+  CopyLast(c, text, job.title + "\n" + job.detail);
   ImGui::SameLine(0, c.Px(4));
   if (QuietButton(c, "cancel_running", "✕", "Cancel this clip (hold Esc)")) c.Do(CancelJob{job.id});
 }
@@ -46,6 +48,7 @@ void DrawTopBar(Context& c) {
   const char* const spaces[] = {"Create", "Compare", "Library"};
   const int space = Segments(c, "workspace", spaces, nullptr, 3, static_cast<int>(c.state.workspace), c.Px(270));
   if (space >= 0) c.state.workspace = static_cast<Workspace>(space);
+  TakeDroppedClips(c, "drop_compare", c.places.at("workspace/Compare"));
 
   const float total = ImGui::GetWindowContentRegionMax().x;
   if (const SettingRow* mode = c.view.Find("attention.mode")) {
@@ -76,9 +79,10 @@ void DrawTopBar(Context& c) {
     const double share = m.total > 0 ? m.used / m.total : 0;
     ImGui::PushFont(c.fonts.small);
     Bar(c, share, ImVec2(meter, ImGui::GetFrameHeight() + c.Px(2)), share > 0.92 ? c.theme.error : c.theme.raised,
-        m.label + " " + Percent(share));
+        m.label + " " + (m.total > 0 ? Percent(share) : "–"));
     ImGui::PopFont();
-    Tooltip(c, m.text + "\n" + m.tooltip);
+    c.Mark("meter/" + m.label);
+    CopyLast(c, m.label + " " + m.text, m.text + "\n" + m.tooltip);
     ImGui::SameLine(0, c.Px(8));
   }
   if (running) Progress(c, *running, bar);

@@ -68,7 +68,8 @@ void Picture(Context& c, const Clip& clip, ImVec2 room) {
   draw.PopClipRect();
   ImGui::InvisibleButton("picture", room);
   c.Mark("picture");
-  if (ImGui::IsItemClicked()) c.local.playing = !c.local.playing;
+  if (HasKeys()) draw.AddRect(a, ImVec2(a.x + size.x, a.y + size.y), c.theme.text);
+  if (ImGui::IsItemClicked() || (HasKeys() && ImGui::IsItemActivated())) c.local.playing = !c.local.playing;
 }
 
 void Controls(Context& c, const Clip& clip) {
@@ -179,7 +180,7 @@ void JobLine(Context& c) {
       text = "paused";
       break;
     case JobState::kWaiting:
-      text = "waiting";
+      text = job->error.empty() ? "waiting" : job->error;
       break;
     case JobState::kDone:
       text = "done" + (job->seconds ? " in " + Clock(*job->seconds) : "") + " · " +

@@ -55,7 +55,8 @@ void DrawVocabulary(Context& c) {
   if (!c.state.words_open) return;
   // A few lines high: size and steps stay in sight.
   ImGui::PushStyleColor(ImGuiCol_ChildBg, WithAlpha(c.theme.panel, 0));
-  ImGui::BeginChild("word groups", ImVec2(ImGui::GetContentRegionAvail().x - c.Px(6), c.Px(108)), false);
+  ImGui::BeginChild("word groups", ImVec2(ImGui::GetContentRegionAvail().x - c.Px(6), c.Px(108)), false,
+                    ImGuiWindowFlags_NavFlattened);
   for (const WordGroup& group : model.vocabulary) Words(c, group, prompt->value);
   ImGui::EndChild();
   ImGui::PopStyleColor();

@@ -1,5 +1,7 @@
 #include "ui/widgets/controls.h"
 
+#include <imgui_internal.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -126,7 +128,7 @@ int Segments(Context& c, const std::string& name, const char* const* labels, con
     } else if (hovered) {
       draw.AddRectFilled(a, b, c.theme.raised, c.Px(4));
     }
-    if (ImGui::IsItemFocused() && ImGui::GetIO().NavVisible) draw.AddRect(a, b, c.theme.text, c.Px(4));
+    if (HasKeys()) draw.AddRect(a, b, c.theme.text, c.Px(4));
     const ImVec2 size = ImGui::CalcTextSize(labels[i]);
     float x = a.x + (each - size.x) / 2;
     if (dots) {
@@ -154,6 +156,22 @@ void Bar(const Context& c, double fraction, ImVec2 size, ImU32 color, const std:
     draw.AddText(ImVec2(a.x + (size.x - t.x) / 2, a.y + (size.y - t.y) / 2), c.theme.text, text.c_str());
   }
   ImGui::Dummy(size);
+}
+
+void GiveKeysToNext() {
+  ImGuiContext& g = *ImGui::GetCurrentContext();
+  ImGui::FocusWindow(ImGui::GetCurrentWindow());
+  ImGui::NavInitWindow(ImGui::GetCurrentWindow(), true);
+  g.NavDisableHighlight = false;
+}
+
+bool HasKeys() { return ImGui::IsItemFocused() && ImGui::GetIO().NavVisible; }
+
+void MenuByKey(Context& c, const char* popup) {
+  if (!HasKeys()) return;
+  for (const KeyPress& press : c.input.keys) {
+    if (press.key == kKeyMenu) ImGui::OpenPopup(popup);
+  }
 }
 
 void AlignRight(float width) {

@@ -35,6 +35,12 @@ int Segments(Context& c, const std::string& name, const char* const* labels, con
 void Bar(const Context& c, double fraction, ImVec2 size, ImU32 color, const std::string& text = "");
 
 // Puts the cursor so that what follows, `width` wide, ends at the right edge.
+// The next control gets the keyboard.
+void GiveKeysToNext();
+// Whether the last item has the keyboard, and shows it.
+bool HasKeys();
+// The menu key, or Shift+F10, on the last item opens its context menu.
+void MenuByKey(Context& c, const char* popup);
 void AlignRight(float width);
 
 // "0:24", "1:02:03".

@@ -38,7 +38,10 @@ std::optional<std::pair<int, int>> DrawHeatMap(Context& c, const HeatMap& map, I
     for (int column = 0; column < map.columns; ++column) {
       const ImVec2 a = corner(column, row), b = corner(column + 1, row + 1);
       const std::optional<double> value = map.value(column, row);
-      draw.AddRectFilled(a, ImVec2(b.x - gap, b.y - gap), value ? Viridis(*value) : c.theme.unknown);
+      draw.AddRectFilled(a, ImVec2(b.x - gap, b.y - gap),
+                         !value      ? c.theme.unknown
+                         : map.color ? map.color(*value)
+                                     : Viridis(*value));
     }
   }
   const int row_every = LabelEvery(cell_h, text_height),
@@ -64,8 +67,10 @@ std::optional<std::pair<int, int>> DrawHeatMap(Context& c, const HeatMap& map, I
   }
   ImGui::PopFont();
 
-  ImGui::InvisibleButton(map.name.c_str(), size);
+  const bool pressed = ImGui::InvisibleButton(map.name.c_str(), size);
   c.Mark(map.name);
+  const bool by_keys = HasKeys();
+  if (by_keys) draw.AddRect(at, ImVec2(at.x + size.x, at.y + size.y), c.theme.text, c.Px(4));
   for (int row = 0; row < map.rows && map.rows * map.columns <= kMostPlaces; ++row) {
     for (int column = 0; column < map.columns; ++column) {
       const ImVec2 a = corner(column, row), b = corner(column + 1, row + 1);
@@ -76,7 +81,13 @@ std::optional<std::pair<int, int>> DrawHeatMap(Context& c, const HeatMap& map, I
     const ImVec2 a = corner(map.chosen_column, map.chosen_row), b = corner(map.chosen_column + 1, map.chosen_row + 1);
     draw.AddRect(ImVec2(a.x - 1, a.y - 1), ImVec2(b.x + 1 - gap, b.y + 1 - gap), c.theme.text, 0, 0, 2);
   }
-  if (!ImGui::IsItemHovered() || map.columns == 0 || map.rows == 0) return std::nullopt;
+  if (map.columns == 0 || map.rows == 0) return std::nullopt;
+  if (by_keys) {
+    if (!pressed) return std::nullopt;
+    return std::make_pair(std::clamp(map.chosen_column, 0, map.columns - 1),
+                          std::clamp(map.chosen_row, 0, map.rows - 1));
+  }
+  if (!ImGui::IsItemHovered()) return std::nullopt;
   const ImVec2 mouse = ImGui::GetIO().MousePos;
   const auto column = static_cast<int>(std::floor((mouse.x - origin.x) / cell_w));
   const auto row = static_cast<int>(std::floor((mouse.y - origin.y) / cell_h));

@@ -18,6 +18,7 @@ struct HeatMap {
   int columns = 0, rows = 0;
   std::string column_name, row_name;  // of the axes: "step", "layer"
   std::function<std::optional<double>(int column, int row)> value;
+  ImU32 (*color)(double value) = nullptr;  // none: Viridis, of 0…1
   std::function<std::string(int column, int row)> tooltip;
   int chosen_column = -1, chosen_row = -1;
 };

@@ -113,6 +113,7 @@ void BoolField(Context& c, const SettingRow& row) {
 }
 
 void ContextMenu(Context& c, const SettingRow& row) {
+  MenuByKey(c, ("menu " + row.key).c_str());
   if (!ImGui::BeginPopupContextItem(("menu " + row.key).c_str())) return;
   if (ImGui::MenuItem(("Back to the default: " + row.default_text).c_str(), nullptr, false, !row.value.empty())) {
     c.Do(SetSetting{row.key, ""});

@@ -137,6 +137,31 @@ TEST_F(CompareDeskTest, LongClipsKeepAWindowUnderTheCap) {
   }
 }
 
+// Frames so large that a chunk of sixteen would be more than a clip's share.
+TEST_F(CompareDeskTest, FourClipsOfLargeFramesStayUnderTheCap) {
+  std::vector<std::string> paths;
+  for (int clip = 0; clip < 4; ++clip) {
+    std::vector<int> levels;
+    for (int i = 0; i < 40; ++i) levels.push_back(5 * i + clip);
+    paths.push_back(Path("clip" + std::to_string(clip) + ".mkv"));
+    WriteLevels(paths.back(), levels, 10, 48, 64);
+  }
+  constexpr uint64_t kCap = uint64_t{4} * 9 * 48 * 64 * 3;  // nine frames a clip
+  Start(kCap);
+  Open(paths);
+  uint64_t most = 0;
+  for (const int64_t t : {0, 39, 20, 21, 22, 23, 5, 4, 3}) {
+    desk_->Handle(CompareLook{.frame = t, .direction = t < 6 ? -1 : 1});
+    ASSERT_TRUE(Until([&] {
+      most = std::max(most, view().memory_bytes);
+      return !view().clips.empty() && !view().waiting && view().shown_frame == t;
+    })) << t;
+    for (size_t clip = 0; clip < 4; ++clip) EXPECT_EQ(Level(clip), 5 * t + static_cast<int>(clip));
+  }
+  EXPECT_GT(most, kCap / 2);
+  EXPECT_LE(most, kCap);
+}
+
 TEST_F(CompareDeskTest, DifferencesAsOpenCVHasThem) {
   WriteNoisy(Path("a.mkv"), 2, 1, 0.1f);
   WriteNoisy(Path("b.mkv"), 2, 50, 0.1f);
@@ -227,6 +252,41 @@ TEST_F(CompareDeskTest, NumbersOfTheClipAndOfARegion) {
   ASSERT_TRUE(Measured());
   EXPECT_NE(view().curves[0].figures[0].definition.find("region"), std::string::npos);
   EXPECT_NEAR(view().curves[0].psnr_db[0], 48.1308, 1e-3);
+}
+
+// The reference again with another dense kernel; and what sidecars say.
+TEST_F(CompareDeskTest, TheNoiseFloorAndWhatSidecarsSay) {
+  const auto clip = [&](const std::string& name, uint32_t seed, const nlohmann::json& job, double seconds,
+                        double sparsity) {
+    WriteNoisy(Path(name + ".mkv"), 2, seed, 0.05f);
+    const nlohmann::json sidecar = {{"schema", 1},
+                                    {"hash", name},
+                                    {"job", job},
+                                    {"timings_s", {{"total", seconds}}},
+                                    {"attention", {{"sparsity", sparsity}}}};
+    std::ofstream(Path(name + ".json")) << sidecar;
+  };
+  const nlohmann::json dense = {{"seed", 3}, {"attention.mode", "dense"}, {"attention.kernel", "auto"}};
+  nlohmann::json other = dense, sparse = dense;
+  other["attention.kernel"] = "sdpa_math";
+  sparse["attention.mode"] = "sparge";
+  clip("a", 1, dense, 40, 0);
+  clip("b", 5, other, 50, 0);
+  clip("c", 9, sparse, 20, 0.375);
+  Start();
+  Open({Path("a.mkv"), Path("b.mkv"), Path("c.mkv")});
+  ASSERT_TRUE(Measured());
+  ASSERT_EQ(view().curves.size(), 2u);
+  EXPECT_TRUE(view().curves[0].noise_floor);
+  EXPECT_FALSE(view().curves[1].noise_floor);
+  EXPECT_EQ(view().clips[2].details, "20.0 s, 38 % skipped");
+  std::string said;
+  for (const ui::Figure& speed : view().speeds) {
+    said += speed.label + ": " + speed.text + "\n";
+    EXPECT_NE(speed.definition, "");
+  }
+  EXPECT_NE(said.find("A → C: 40.0 s → 20.0 s (2.00×)"), std::string::npos) << said;
+  EXPECT_NE(said.find("A → C: 0.0 % → 37.5 % skipped"), std::string::npos) << said;
 }
 
 TEST_F(CompareDeskTest, ADamagedClipIsSaidAndTheOthersStay) {

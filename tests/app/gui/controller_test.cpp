@@ -2,87 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <fstream>
-#include <functional>
-#include <thread>
 
-#include "attention/base/error.h"
 #include "pipeline/weights/safetensors.h"
-#include "tests/app/gui/fake_link.h"
-#include "tests/app/temp_folder.h"
+#include "tests/app/gui/controller_fixture.h"
 
 namespace app {
 namespace {
 
 using nlohmann::json;
 using ui::JobState;
-
-class ControllerTest : public TempFolderTest {
- protected:
-  void SetUp() override {
-    TempFolderTest::SetUp();
-    model_ = Path("model");
-    std::filesystem::create_directories(model_);
-    std::ofstream(model_ + "/model_index.json") << "{}";
-    Start();
-    controller_->Open(model_);
-    controller_->Handle(ui::SetSetting{"prompt", "a sphere"});
-    Tick();
-  }
-
-  void TearDown() override {
-    controller_.reset();  // it writes until then
-    TempFolderTest::TearDown();
-  }
-
-  void Start() {
-    controller_.reset();
-    ControllerOptions options;
-    options.state_folder = Path("state");
-    options.start_link = [this] { return LinkTo(worker_); };
-    options.look_at_model = [this](const std::string& folder) {
-      base::Check(folder == model_, base::ErrorCode::kInvalidInput, folder, ": no model");
-      return FakeCard(folder);
-    };
-    options.read_jobs = [](const std::string& path) -> std::vector<SavedJob> {
-      base::Fail(base::ErrorCode::kInvalidInput, path, ":1:1: not a queue");
-    };
-    controller_ = std::make_unique<Controller>(std::move(options));
-  }
-
-  // Two seconds later: long enough for what waits to be saved and sent.
-  void Tick() {
-    now_s_ += 2;
-    controller_->Tick(now_s_);
-  }
-  // What is read beside the window comes when it comes.
-  bool TickUntil(const std::function<bool()>& done) {
-    for (int i = 0; i < 500 && !done(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      Tick();
-    }
-    return done();
-  }
-  const ui::StudioView& view() { return controller_->view(); }
-  uint64_t Add() {
-    controller_->Handle(ui::Generate{});
-    Tick();
-    return view().jobs.back().id;
-  }
-  void Say(uint64_t id, const char* event, json more = json::object()) {
-    more["id"] = id;
-    more["event"] = event;
-    worker_->Say(more);
-    Tick();
-  }
-  const ui::JobRow& Row(uint64_t id) { return *view().FindJob(id); }
-
-  std::string model_;
-  std::shared_ptr<FakeWorker> worker_ = std::make_shared<FakeWorker>();
-  std::unique_ptr<Controller> controller_;
-  double now_s_ = 0;
-};
 
 TEST_F(ControllerTest, OneClipAtATimeGoesToTheWorker) {
   const uint64_t one = Add(), two = Add();
@@ -119,6 +48,29 @@ TEST_F(ControllerTest, SeedsCountUpAndABHasBothModes) {
   EXPECT_EQ(dense, 2u) << text;
   EXPECT_NE(text.find("seed: 5"), std::string::npos);
   EXPECT_NE(text.find("seed: 6"), std::string::npos);
+}
+
+TEST_F(ControllerTest, TheDevicesMemoryIsShownWhereThereIsADevice) {
+  const auto meter = [&]() -> const ui::Meter* {
+    for (const ui::Meter& one : view().meters) {
+      if (one.label == "VRAM") return &one;
+    }
+    return nullptr;
+  };
+  const uint64_t id = Add();
+  Say(id, "progress", {{"stage", "denoise"}, {"step", 0}, {"total", 10}});
+  Say(id, "progress", {{"stage", "denoise"}, {"step", 1}, {"total", 10}, {"device_memory", {{"used_bytes", "x"}}}});
+  EXPECT_EQ(meter(), nullptr) << "the CPU has none, and nothing is made up";
+  const json memory = {{"used_bytes", int64_t{6} << 30}, {"total_bytes", int64_t{24} << 30}};
+  Say(id, "progress", {{"stage", "denoise"}, {"step", 2}, {"total", 10}, {"device_memory", memory}});
+  ASSERT_NE(meter(), nullptr);
+  EXPECT_EQ(meter()->text, "6 of 24 GiB in use");
+  EXPECT_EQ(meter()->used / meter()->total, 0.25);
+  worker_->Say({{"id", nullptr}, {"event", "worker_died"}, {"error", {{"message", "status 0"}}}});
+  Tick();
+  ASSERT_NE(meter(), nullptr);
+  EXPECT_EQ(meter()->total, 0) << "nobody knows it now";
+  EXPECT_EQ(meter()->text, "not known now");
 }
 
 TEST_F(ControllerTest, WhatIsWrongIsNotQueued) {
@@ -229,13 +181,16 @@ TEST_F(ControllerTest, TheQueueSurvivesWithoutAGoodbye) {
   Add();
   Add();
   controller_->Handle(ui::SetSetting{"prompt", "another"});
+  controller_->Handle(ui::SetSetting{"negative_prompt", "blurry"});
+  Add();
   Tick();
   Start();  // as after a crash: nothing was shut down
   Tick();
-  ASSERT_EQ(view().jobs.size(), 2u);
+  ASSERT_EQ(view().jobs.size(), 3u);
   EXPECT_EQ(view().jobs[0].title, "a sphere");
   EXPECT_EQ(view().Find("prompt")->value, "another");
-  EXPECT_EQ(view().prompt_history.at(0), "a sphere");
+  EXPECT_EQ(view().prompt_history, (std::vector<std::string>{"another", "a sphere"}));
+  EXPECT_EQ(view().negative_history, std::vector<std::string>{"blurry"});
   EXPECT_EQ(worker_->Sent("render").back()["name"], "a sphere") << "the same name: it finds its checkpoint";
 }
 

@@ -36,6 +36,25 @@ TEST(MemoryViewTest, SaysWhatItTakesAndWhatThereIs) {
   EXPECT_TRUE(answer.offers.empty());
 }
 
+TEST(MemoryViewTest, LooksAtTheDeviceWhereThereIsOne) {
+  bool cuda = false;
+  MemoryView view(
+      [&](const auto&) {
+        pipeline::Machine machine = MachineWith(64000 * kMiB);
+        machine.cuda = cuda;
+        machine.device_available = cuda ? 20000 * kMiB : 0;
+        return machine;
+      },
+      [](const std::string&) {
+        return pipeline::DeviceMemory{4 * kMiB, 24000 * kMiB};
+      });
+  EXPECT_FALSE(view(Question()).device);
+  cuda = true;
+  const MemoryAnswer answer = view(Question());
+  ASSERT_TRUE(answer.device);
+  EXPECT_EQ(answer.device->used_bytes, 4 * kMiB);
+}
+
 TEST(MemoryViewTest, OffersWhatWouldFit) {
   MemoryView view([](const auto&) { return MachineWith(300 * kMiB); });
   MemoryQuestion question = Question();

@@ -8,10 +8,7 @@
 #include <functional>
 #include <thread>
 
-#include "app/gui/controller.h"
-#include "attention/base/error.h"
-#include "tests/app/gui/fake_link.h"
-#include "tests/app/temp_folder.h"
+#include "tests/app/gui/controller_fixture.h"
 
 // The session, the controller and the threads beside them, with a worker process that renders nothing; for the preset
 // `tsan` too.
@@ -21,33 +18,11 @@ namespace {
 using ui::JobState;
 using Clock = std::chrono::steady_clock;
 
-class ThreadsTest : public TempFolderTest {
+class ThreadsTest : public ControllerFixture {
  protected:
-  void SetUp() override {
-    TempFolderTest::SetUp();
-    model_ = Path("model");
-    std::filesystem::create_directories(model_);
-    std::ofstream(model_ + "/model_index.json") << "{}";
-    Start();
-    controller_->Open(model_);
-    controller_->Handle(ui::SetSetting{"prompt", "a sphere"});
-  }
-  void TearDown() override {
-    controller_.reset();
-    TempFolderTest::TearDown();
-  }
-
-  void Start() {
-    controller_.reset();
-    ControllerOptions options;
-    options.state_folder = Path("state");
+  void Complete(ControllerOptions& options) override {
     options.start_link = [] { return StartWorkerLink(SPARGE_BINARY_DIR "/bin/fake_worker"); };
-    options.look_at_model = FakeCard;
-    options.read_jobs = [](const std::string& path) -> std::vector<SavedJob> {
-      base::Fail(base::ErrorCode::kInvalidInput, path, " holds no job");
-    };
     options.wake = [this] { ++woken_; };
-    controller_ = std::make_unique<Controller>(std::move(options));
   }
 
   // In real time, as the window does it.
@@ -59,15 +34,12 @@ class ThreadsTest : public TempFolderTest {
     }
     return done();
   }
-  const ui::StudioView& view() { return controller_->view(); }
   bool Are(JobState state) {
     return !view().jobs.empty() && std::all_of(view().jobs.begin(), view().jobs.end(),
                                                [&](const ui::JobRow& job) { return job.state == state; });
   }
 
-  std::string model_;
-  std::atomic<int> woken_ = 0;
-  std::unique_ptr<Controller> controller_;
+  std::atomic<int> woken_ = 0;  // used by threads until TearDown
 };
 
 TEST_F(ThreadsTest, ClipsPreviewsMapsAndSaves) {

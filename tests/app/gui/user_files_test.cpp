@@ -77,6 +77,7 @@ TEST_F(UserFilesTest, StateComesBack) {
   state.width = 800;
   state.form = {{"prompt", "x"}, {"steps", 7}};
   state.prompt_history = {"b", "a"};
+  state.negative_history = {"blurry"};
   state.paused = true;
   files.WriteState(state);
   files.Finish();
@@ -89,6 +90,7 @@ TEST_F(UserFilesTest, StateComesBack) {
   EXPECT_EQ(back.width, 800);
   EXPECT_EQ(back.form, state.form);
   EXPECT_EQ(back.prompt_history, state.prompt_history);
+  EXPECT_EQ(back.negative_history, state.negative_history);
   EXPECT_TRUE(back.paused);
 }
 

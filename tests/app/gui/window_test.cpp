@@ -2,115 +2,22 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
+#include <iterator>
 
-#include "app/gui/gui.h"
 #include "app/seen/job_record.h"
 #include "attention/base/error.h"
-#include "pipeline/memory_estimate.h"
 #include "pipeline/weights/safetensors.h"
-#include "tests/app/gui/fake_link.h"
+#include "tests/app/gui/window_fixture.h"
 #include "tests/app/gui/window_pictures.h"
-#include "tests/app/gui/x_server.h"
-#include "tests/app/temp_folder.h"
 
-// A real window on an X server of its own, with the real worker, and a person's input through xdotool.
+// What a person does with the window (tests/app/gui/window_fixture.h).
 namespace app {
 namespace {
 
 using ui::JobState;
-using Clock = std::chrono::steady_clock;
-
-class WindowTest : public TempFolderTest {
- protected:
-  void SetUp() override {
-    TempFolderTest::SetUp();
-    ASSERT_FALSE(x_.display().empty()) << "Xvfb did not start: it is in scripts/packages.txt";
-    setenv("DISPLAY", x_.display().c_str(), 1);
-    setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
-    setenv("SPARGE_MODELS", SPARGE_SOURCE_DIR "/assets", 1);
-    setenv("XDG_CACHE_HOME", Path("cache").c_str(), 1);  // what a preview learns stays here
-    Start();
-  }
-  void TearDown() override {
-    window_.reset();
-    controller_.reset();
-    TempFolderTest::TearDown();
-  }
-
-  void Start() {
-    window_.reset();
-    controller_.reset();
-    ControllerOptions options;
-    options.state_folder = Path("state");
-    options.start_link = [this]() -> std::unique_ptr<WorkerLink> {
-      return fake_ ? LinkTo(fake_) : StartWorkerLink(SPARGE_BINARY_DIR "/bin/sparge");
-    };
-    options.read_jobs = ReadJobsForQueue;
-    options.look_at_machine = pipeline::LookAtMachine;
-    options.wake = Window::Wake;
-    controller_ = std::make_unique<Controller>(std::move(options));
-    WindowOptions window;
-    window.font = SPARGE_SOURCE_DIR "/assets/fonts/DejaVuSans.ttf";
-    window.width = 1280;
-    window.height = 800;
-    window_ = std::make_unique<Window>(window);
-    studio_ = std::make_unique<ui::Studio>(controller_->saved().ui);
-    StepFor(0.3);
-  }
-
-  bool StepUntil(const std::function<bool()>& done, double timeout_s) {
-    const auto end = Clock::now() + std::chrono::duration<double>(timeout_s);
-    while (!done()) {
-      if (Clock::now() > end) return false;
-      window_->Step(*controller_, *studio_);
-    }
-    return true;
-  }
-  void StepFor(double seconds) {
-    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    StepUntil([&] { return Clock::now() >= end; }, seconds + 60);
-  }
-
-  void X(const std::string& arguments) {
-    ASSERT_EQ(std::system(("xdotool " + arguments).c_str()), 0) << arguments;
-    StepFor(0.25);
-  }
-  void Point(const std::string& place) {
-    const auto it = studio_->places().find(place);
-    ASSERT_NE(it, studio_->places().end()) << place;
-    X("mousemove " + std::to_string(static_cast<int>((it->second.x0 + it->second.x1) / 2)) + " " +
-      std::to_string(static_cast<int>((it->second.y0 + it->second.y1) / 2)));
-  }
-  void Click(const std::string& place) {
-    Point(place);
-    X("click 1");
-  }
-
-  // Small and quick, `steps` long.
-  void Small(int steps) {
-    const std::pair<std::string, std::string> settings[] = {{"width", "64"},
-                                                            {"height", "64"},
-                                                            {"frames", "5"},
-                                                            {"steps", std::to_string(steps)},
-                                                            {"out", Path("clip_{seed}.mp4")}};
-    for (const auto& [key, value] : settings) controller_->Handle(ui::SetSetting{key, value});
-    StepFor(0.1);
-    ASSERT_EQ(view().why_not.generate, "");
-  }
-  const ui::StudioView& view() { return controller_->view(); }
-  bool FirstIs(JobState state) { return !view().jobs.empty() && view().jobs[0].state == state; }
-
-  XServer x_;
-  std::shared_ptr<FakeWorker> fake_;  // in place of the real one
-  std::unique_ptr<Controller> controller_;
-  std::unique_ptr<Window> window_;
-  std::unique_ptr<ui::Studio> studio_;
-};
 
 TEST_F(WindowTest, FromTheFirstStartToAClip) {
   EXPECT_NE(view().Find("model")->value.find("toybox"), std::string::npos) << "opens on the demo model";

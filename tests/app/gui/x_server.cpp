@@ -1,7 +1,10 @@
 #include "tests/app/gui/x_server.h"
 
+#include <X11/Xlib.h>
+#include <X11/Xutil.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@ XServer::XServer(const std::string& screen) {
   const std::string fd = std::to_string(ends[1]);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is killed leaves no server
     const int null = open("/dev/null", O_WRONLY);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
@@ -27,6 +31,19 @@ XServer::XServer(const std::string& screen) {
   }
   close(ends[0]);
   if (digits[0] != 0) display_ = ":" + std::to_string(std::atoi(digits));
+}
+
+std::vector<uint32_t> XServer::Row(int y, int width_px) const {
+  std::vector<uint32_t> row;
+  Display* const display = XOpenDisplay(display_.c_str());
+  if (display == nullptr) return row;
+  XImage* const image =
+      XGetImage(display, DefaultRootWindow(display), 0, y, static_cast<unsigned>(width_px), 1, AllPlanes, ZPixmap);
+  for (int x = 0; image != nullptr && x < width_px; ++x)
+    row.push_back(static_cast<uint32_t>(XGetPixel(image, x, 0)) & 0xFFFFFF);
+  if (image != nullptr) XDestroyImage(image);
+  XCloseDisplay(display);
+  return row;
 }
 
 XServer::~XServer() {

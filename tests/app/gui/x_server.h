@@ -2,7 +2,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace app {
 
@@ -14,6 +16,8 @@ class XServer {
   XServer(const XServer&) = delete;
   XServer& operator=(const XServer&) = delete;
   const std::string& display() const { return display_; }  // ":7"; "" if Xvfb did not start
+  // What is on the screen in row `y`, from the left: 0xRRGGBB.
+  std::vector<uint32_t> Row(int y, int width_px) const;
 
  private:
   pid_t pid_ = -1;
